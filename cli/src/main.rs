@@ -1,0 +1,2 @@
+//! The `pagemill` program.
+fn main() {}

@@ -1,0 +1,14 @@
+//! The rules of Pagemill, free of any input or output: what a page is, how it is counted, when it is dead, what its
+//! text looks like, how its artifacts are named.
+//!
+//! Architecture invariant: nothing here reads a file, a clock, a socket or an environment variable, and nothing here
+//! knows an image library, a database or a broker.
+
+pub mod geometry;
+pub mod hash;
+pub mod limits;
+pub mod page_image;
+pub mod page_text;
+pub mod paper;
+pub mod recipe;
+pub mod scan;
