@@ -5,3 +5,4 @@
 //! It is the only crate in which `unsafe` is allowed, and there only in modules that say so.
 
 pub mod pix;
+pub mod scan;
