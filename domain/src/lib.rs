@@ -6,9 +6,16 @@
 
 pub mod geometry;
 pub mod hash;
+pub mod ids;
+pub mod ladder;
+pub mod ledger;
 pub mod limits;
+pub mod outcome;
+pub mod page;
 pub mod page_image;
 pub mod page_text;
 pub mod paper;
 pub mod recipe;
 pub mod scan;
+pub mod shard;
+pub mod sharding;

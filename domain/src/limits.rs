@@ -48,7 +48,7 @@ impl Default for Limits {
             page_cpu_seconds_max: 60,
             page_wall_seconds_max: 300,
             faults_max: 4,
-            losses_max: 8,
+            losses_max: 25,
             pages_per_shard_max: 64,
             sources_per_job_max: 10_000_000,
             name_bytes_max: 4_096,
