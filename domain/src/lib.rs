@@ -10,6 +10,8 @@ pub mod ids;
 pub mod ladder;
 pub mod ledger;
 pub mod limits;
+pub mod naming;
+pub mod natural_order;
 pub mod outcome;
 pub mod page;
 pub mod page_image;
