@@ -1,0 +1,30 @@
+# Every target does all of its own set-up on a Debian or Ubuntu machine with Rust (https://rustup.rs).
+SHELL := bash
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20
+
+.PHONY: help install test check
+
+help:
+	@echo "make install    put pagemill on the PATH"
+	@echo "make test       all tests, with format and lints"
+	@echo "make check      format, lints, scripts, licences of the dependencies"
+
+install:
+	@scripts/setup.sh build run
+	$(CARGO) install --locked --path cli
+	@command -v pagemill || echo "install: add $${CARGO_HOME:-$$HOME/.cargo}/bin to the PATH"
+
+test:
+	@scripts/setup.sh build run test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+check:
+	@scripts/setup.sh build check
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	shellcheck scripts/*.sh .ci/run
+	@$(CARGO) deny --version 2>/dev/null || $(CARGO) install cargo-deny --locked --version '^$(CARGO_DENY_VERSION)'
+	$(CARGO) deny check licenses bans sources

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what a make target needs on Debian or Ubuntu: setup.sh build|run|test|check…
+# Packages that are there already are left alone, and where none is missing apt is not called at all.
+set -euo pipefail
+
+build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptonica-dev)
+run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
+# Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
+# program), and a second Latin language.
+test=(qpdf poppler-utils libpdfbox2-java libactivation-java libjaxb-api-java default-jre-headless libxml2-utils
+    imagemagick libtiff-tools sqlite3 python3 tesseract-ocr-fra)
+check=(shellcheck)
+
+fail() {
+    echo "setup: $1" >&2
+    exit 1
+}
+
+is_installed() {
+    [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+need_rust() {
+    command -v cargo >/dev/null || fail "Rust is missing: install it from https://rustup.rs, then run make again"
+    if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+        fail "rustfmt or clippy is missing: rustup component add rustfmt clippy"
+    fi
+}
+
+need_packages() {
+    local missing=()
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    command -v apt-get >/dev/null || fail "no apt-get here; install the equivalents of: ${missing[*]}"
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || fail "neither root nor sudo; have these installed: ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "setup: will install these Debian packages: ${missing[*]}"
+    "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=400 -qq update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 \
+        install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+packages=()
+for group in "$@"; do
+    case $group in
+    build) packages+=("${build[@]}") ;;
+    run) packages+=("${run[@]}") ;;
+    test) packages+=("${test[@]}") ;;
+    check) packages+=("${check[@]}") ;;
+    *) fail "no such group: $group" ;;
+    esac
+done
+need_rust
+need_packages "${packages[@]}"
