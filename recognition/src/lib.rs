@@ -4,5 +4,8 @@
 //! Architecture invariant: this crate knows Leptonica and Tesseract, and nothing of jobs, shards, queues or stores.
 //! It is the only crate in which `unsafe` is allowed, and there only in modules that say so.
 
+pub mod engine;
 pub mod pix;
+pub mod prepare;
+pub mod reader;
 pub mod scan;

@@ -23,6 +23,14 @@ impl Pix {
         NonNull::new(raw).map(Self)
     }
 
+    /// A black (8, 32 bit) or white (1 bit) image; `None` for sizes that Leptonica refuses.
+    #[must_use]
+    pub fn new(width: u32, height: u32, depth: u32) -> Option<Self> {
+        let (width, height) = (i32::try_from(width).ok()?, i32::try_from(height).ok()?);
+        // SAFETY: plain integers go in; a fresh image that nobody else knows, or null, comes out.
+        unsafe { Self::from_raw(capi::pixCreate(width, height, depth as i32)) }
+    }
+
     /// The raw image, valid as long as `self` and not to be freed.
     #[must_use]
     pub fn as_ptr(&self) -> *mut capi::Pix {
@@ -48,6 +56,29 @@ impl Pix {
     pub fn depth(&self) -> u32 {
         // SAFETY: the handle holds a valid image.
         unsafe { capi::pixGetDepth(self.as_ptr()) as u32 }
+    }
+
+    /// 32-bit words in a row; a row's first sample sits in the most significant bits of its first word.
+    #[must_use]
+    pub fn words_per_row(&self) -> usize {
+        // SAFETY: the handle holds a valid image.
+        unsafe { capi::pixGetWpl(self.as_ptr()) as usize }
+    }
+
+    /// All rows' words, row after row.
+    #[must_use]
+    pub fn words(&self) -> &[u32] {
+        let length = self.words_per_row() * self.height() as usize;
+        // SAFETY: Leptonica allocates `height` rows of `words_per_row` words, initialised by `pixCreate`'s zeroing or by
+        // the function that made the image; the borrow of `self` keeps them alive and unchanged.
+        unsafe { std::slice::from_raw_parts(capi::pixGetData(self.as_ptr()), length) }
+    }
+
+    /// All rows' words, to be written.
+    pub fn words_mut(&mut self) -> &mut [u32] {
+        let length = self.words_per_row() * self.height() as usize;
+        // SAFETY: as in `words`; the exclusive borrow of the only owner excludes other access.
+        unsafe { std::slice::from_raw_parts_mut(capi::pixGetData(self.as_ptr()), length) }
     }
 }
 

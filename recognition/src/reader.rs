@@ -1,0 +1,198 @@
+//! A decoded page in, its page text out.
+//!
+//! Architecture invariant: once [`Reader::load`] has returned, nothing here opens a file, starts a thread or keeps
+//! anything of a page: the reader lives in a locked child, and a page's text depends on that page alone.
+
+mod built_in_page;
+mod fingerprint;
+mod models;
+mod page_words;
+mod stages;
+
+use pagemill_domain::geometry::Turn;
+use pagemill_domain::page_text::PageText;
+use pagemill_domain::recipe::{CleanUp, EngineChoice, Recipe};
+
+use crate::engine::EngineError;
+use crate::engine::tesseract::{Recogniser, Segmentation, Tesseract, TesseractWord};
+use crate::prepare::{self, Prepared, blank, channel, sideways};
+use crate::scan::Scan;
+pub use fingerprint::fingerprint;
+pub use models::ModelDir;
+use stages::CpuClock;
+pub use stages::StageCpu;
+
+/// Everything that reading a page needs, loaded once.
+pub struct Reader {
+    language: String,
+    clean_up: CleanUp,
+    engine: Tesseract,
+    /// Orientation detection, where the recipe asks for it.
+    orientation: Option<Tesseract>,
+}
+
+/// What was read on one page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The text, in page space.
+    pub text: PageText,
+    /// Nothing that could be content was seen.
+    pub blank: bool,
+    /// Where the CPU time went.
+    pub stages: StageCpu,
+}
+
+/// Why a reader could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The recipe names no language.
+    #[error("the recipe names no language")]
+    NoLanguage,
+    /// A language's name has characters that no model has.
+    #[error("{0:?} is no name of a language model")]
+    BadLanguage(String),
+    /// A model is not installed.
+    #[error("the model {model}.traineddata is not in {folder}: install the package {package}")]
+    ModelMissing {
+        /// The model's name: `vie`.
+        model: String,
+        /// Where it was looked for.
+        folder: String,
+        /// Debian's package that brings it.
+        package: String,
+    },
+    /// A model is there, but can't be used.
+    #[error("the model {0} can't be loaded: it is damaged or of another version")]
+    ModelRefused(String),
+    /// The engine that the recipe asks for is not there.
+    #[error("the engine {0:?} can't read the recipe's languages")]
+    EngineMissing(EngineChoice),
+}
+
+/// Why a page could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The engine failed; partial text is thrown away.
+    #[error("read the page: {0}")]
+    Engine(#[from] EngineError),
+}
+
+/// Below this mean confidence in percents, a page may lie wrong way up: upright pages that are readable at all reach
+/// 80, pages upside down about 30.
+const DOUBTFUL_CONFIDENCE: f32 = 70.0;
+
+/// Tesseract's orientation confidence from which its answer is tried out.
+const ORIENTATION_CONFIDENCE_MIN: f32 = 0.5;
+
+impl Reader {
+    /// Loads every model that the recipe needs. No file is opened later.
+    pub fn load(recipe: &Recipe, models: &ModelDir) -> Result<Self, ReaderError> {
+        if recipe.engine == EngineChoice::Native {
+            return Err(ReaderError::EngineMissing(recipe.engine));
+        }
+        models.check(recipe)?;
+        prepare::quiet_leptonica();
+        let load = |language: &str, recogniser| {
+            Tesseract::load(models.folder(), language, recogniser)
+                .ok_or_else(|| ReaderError::ModelRefused(language.to_owned()))
+        };
+        let orientation = if recipe.clean_up.orientation {
+            Some(load(models::ORIENTATION_MODEL, Recogniser::Legacy)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            engine: load(&recipe.language(), Recogniser::Lstm)?,
+            language: recipe.language(),
+            clean_up: recipe.clean_up.clone(),
+            orientation,
+        })
+    }
+
+    /// Reads a page that is drawn in code, orientation detection included, so that whatever the libraries set up on
+    /// first use is set up.
+    pub fn warm_up(&mut self) {
+        let Some(scan) = built_in_page::scan() else { return };
+        // What is read there does not matter, and a failure shows again on the first page, where it is reported.
+        let _ = self.read(&scan);
+        let prepared = prepare::reduce(&scan);
+        if let (Some(orientation), Some(pix)) = (&mut self.orientation, prepared.grey.to_pix()) {
+            orientation.orientation(&pix, prepared.dpi);
+        }
+    }
+
+    /// Reads a page.
+    pub fn read(&mut self, scan: &Scan) -> Result<Reading, ReadError> {
+        let mut clock = CpuClock::start();
+        let mut stages = StageCpu::default();
+        let mut text = PageText {
+            width: scan.pix.width(),
+            height: scan.pix.height(),
+            dpi: scan.dpi,
+            language: self.language.clone(),
+            ..PageText::default()
+        };
+        let blank = blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
+        let reduced = prepare::reduce(scan);
+        stages.prepare_ms = clock.lap_ms();
+        if blank {
+            return Ok(Reading { text, blank, stages });
+        }
+        let first = if sideways::seems_sideways(&reduced.grey) {
+            self.detect(&reduced, &mut clock, &mut stages).unwrap_or(Turn::None)
+        } else {
+            Turn::None
+        };
+        let (mut prepared, mut words) = self.read_as(&reduced, first, &mut clock, &mut stages)?;
+        if mean_confidence(&words) < DOUBTFUL_CONFIDENCE
+            && let Some(turn) = self.detect(&reduced, &mut clock, &mut stages)
+            && turn != first
+        {
+            let (other, others) = self.read_as(&reduced, turn, &mut clock, &mut stages)?;
+            if mean_confidence(&others) > mean_confidence(&words) {
+                (prepared, words) = (other, others);
+            }
+        }
+        text.turn = prepared.turn;
+        text.skew_millidegrees = prepared.skew_millidegrees;
+        text.blocks = page_words::blocks(&words, &prepared, text.width, text.height);
+        stages.layout_ms += clock.lap_ms();
+        Ok(Reading { text, blank, stages })
+    }
+
+    fn read_as(
+        &mut self,
+        reduced: &Prepared,
+        turn: Turn,
+        clock: &mut CpuClock,
+        stages: &mut StageCpu,
+    ) -> Result<(Prepared, Vec<TesseractWord>), ReadError> {
+        let prepared = reduced.set_upright(turn).straightened(&self.clean_up);
+        let (width, height) = (prepared.grey.width as u32, prepared.grey.height as u32);
+        let pix = prepared.grey.to_pix().ok_or(EngineError::NoMemory { width, height })?;
+        stages.prepare_ms += clock.lap_ms();
+        let words = self.engine.read(&pix, Segmentation::Page, prepared.dpi)?;
+        stages.recognise_ms += clock.lap_ms();
+        Ok((prepared, words))
+    }
+
+    /// How the page lies, where the answer is worth a try.
+    fn detect(&mut self, reduced: &Prepared, clock: &mut CpuClock, stages: &mut StageCpu) -> Option<Turn> {
+        let detector = self.orientation.as_mut()?;
+        let found = detector.orientation(&reduced.grey.to_pix()?, reduced.dpi);
+        stages.orientation_ms += clock.lap_ms();
+        let (turn, confidence) = found?;
+        (confidence >= ORIENTATION_CONFIDENCE_MIN).then_some(turn)
+    }
+}
+
+/// Mean percents over letters; 0 where nothing was read.
+fn mean_confidence(words: &[TesseractWord]) -> f32 {
+    let letters = |word: &TesseractWord| word.text.chars().count() as f32;
+    let total: f32 = words.iter().map(letters).sum();
+    let sum: f32 = words.iter().map(|word| word.confidence * letters(word)).sum();
+    if total > 0.0 { sum / total } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests;
