@@ -4,6 +4,7 @@
 //! Architecture invariant: nothing here reads a file, a clock, a socket or an environment variable, and nothing here
 //! knows an image library, a database or a broker.
 
+pub mod arrival;
 pub mod geometry;
 pub mod hash;
 pub mod ids;
