@@ -213,6 +213,12 @@ pub enum Loss {
     /// The worker stopped or was killed.
     #[error("the worker stopped")]
     Interrupted,
+    /// What the work needs could not be fetched.
+    #[error("not available: {what}")]
+    Unavailable {
+        /// What, and why.
+        what: String,
+    },
 }
 
 impl Loss {
@@ -222,6 +228,7 @@ impl Loss {
         match self {
             Self::WallDeadline { .. } => "page_wall_deadline",
             Self::Interrupted => "worker_interrupted",
+            Self::Unavailable { .. } => "source_unavailable",
         }
     }
 }

@@ -168,6 +168,9 @@ pub enum PageDefect {
     /// The samples can't be decoded.
     #[error("damaged: {0}")]
     Damaged(String),
+    /// The source's content is no longer what was inspected.
+    #[error("the file changed while the job ran")]
+    Changed,
 }
 
 /// Why a whole source is refused. It is listed in the report and can be submitted again.
@@ -236,6 +239,7 @@ impl PageDefect {
             Self::TooManyPixels { .. } => "page_too_many_pixels",
             Self::Unsupported(_) => "page_unsupported",
             Self::Damaged(_) => "page_damaged",
+            Self::Changed => "page_changed",
         }
     }
 }

@@ -47,7 +47,7 @@ pub trait Store: Send + Sync {
     async fn arrange_folders(&self, job: JobId) -> Result<u64, StoreError>;
 
     /// Closes a sealed job whose ledger is complete. Returns the names of artifacts that no document has any more, or
-    /// `None` where the job isn't complete.
+    /// `None` where the job isn't complete or is closed already.
     async fn close_job(&self, job: JobId) -> Result<Option<Vec<String>>, StoreError>;
 
     /// Has a delivered document assembled again: an artifact of it is gone.

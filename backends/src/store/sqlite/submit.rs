@@ -5,7 +5,7 @@ use pagemill_domain::naming::{Stem, folder_stems, source_stems};
 use pagemill_domain::recipe::Recipe;
 use sqlx::SqliteConnection;
 
-use super::super::{NewSource, StoreError};
+use super::super::{JobState, NewSource, StoreError};
 use super::{arrange, database, inspected, listing, to_json};
 
 pub(super) async fn open_job(
@@ -215,7 +215,7 @@ pub(super) async fn seal(db: &mut SqliteConnection, job: JobId) -> Result<(), St
 
 pub(super) async fn close(db: &mut SqliteConnection, job: JobId) -> Result<Option<Vec<String>>, StoreError> {
     let status = listing::status(&mut *db, job).await?;
-    if status.state == super::super::JobState::Draft || !status.ledger.is_complete() {
+    if status.state != JobState::Sealed || !status.ledger.is_complete() {
         return Ok(None);
     }
     sqlx::query("UPDATE job SET state = 'closed' WHERE id = $1")

@@ -1,0 +1,93 @@
+//! The background loop: dispatch, collect, arrange, close.
+
+use std::time::Duration;
+
+use pagemill_backends::queue::Delivery;
+use pagemill_domain::ids::JobId;
+use pagemill_domain::outcome::Outcome;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatch::Window;
+use crate::{Coordinator, CoordinatorError};
+
+/// Outcomes that one transaction takes.
+const OUTCOMES_PER_BATCH: usize = 256;
+
+/// How long a stopping coordinator waits for one more outcome; the workers have stopped by then, so what they reported
+/// is already in the queue.
+const LAST_OUTCOMES_WAIT: Duration = Duration::from_millis(100);
+
+impl Coordinator {
+    /// Works on `job` until `shutdown`: sends shards while there is room, takes what comes back, closes the job when
+    /// its ledger is complete. Stop the workers first, so that what they finished is still collected.
+    pub async fn run(&self, job: JobId, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
+        let mut window = Window::default();
+        for shard in self.backends.store.reclaim_shards(&self.config.limits).await? {
+            window.sent(shard.id);
+            self.backends.queue.publish_shard(shard).await?;
+        }
+        loop {
+            self.backends.store.arrange_folders(job).await?;
+            self.dispatch(&mut window).await?;
+            if window.is_empty() {
+                self.close(job).await?;
+            }
+            tokio::select! {
+                biased;
+                outcomes = self.backends.queue.next_outcomes(OUTCOMES_PER_BATCH) => {
+                    self.collect(&mut window, outcomes?).await?;
+                }
+                () = self.submitted.notified() => {}
+                () = shutdown.cancelled() => break,
+            }
+        }
+        let last = || self.backends.queue.next_outcomes(OUTCOMES_PER_BATCH);
+        while let Ok(outcomes) = tokio::time::timeout(LAST_OUTCOMES_WAIT, last()).await {
+            self.collect(&mut window, outcomes?).await?;
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&self, window: &mut Window) -> Result<(), CoordinatorError> {
+        let room = window.room(&self.config);
+        if room == 0 {
+            return Ok(());
+        }
+        for shard in self.backends.store.cut_shards(room, window.sizes(&self.config)).await? {
+            window.sent(shard.id);
+            self.backends.queue.publish_shard(shard).await?;
+        }
+        Ok(())
+    }
+
+    /// Applies a batch, then acknowledges it: what is not durable is delivered again.
+    async fn collect(
+        &self,
+        window: &mut Window,
+        deliveries: Vec<Delivery<Outcome>>,
+    ) -> Result<(), CoordinatorError> {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in &deliveries {
+            window.answered(&delivery.message);
+            outcomes.push(delivery.message.clone());
+        }
+        let applied = self.backends.store.apply(&outcomes, &self.config.limits).await?;
+        if applied.stale + applied.duplicate > 0 {
+            tracing::info!(stale = applied.stale, duplicate = applied.duplicate, "outcomes ignored");
+        }
+        for delivery in deliveries {
+            delivery.acknowledge().await?;
+        }
+        self.announce_change();
+        Ok(())
+    }
+
+    async fn close(&self, job: JobId) -> Result<(), CoordinatorError> {
+        let Some(superseded) = self.backends.store.close_job(job).await? else { return Ok(()) };
+        for name in superseded {
+            self.backends.blobs.remove_artifact(&name).await?;
+        }
+        self.announce_change();
+        Ok(())
+    }
+}
