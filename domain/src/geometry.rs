@@ -180,6 +180,21 @@ impl Orientation {
         Self { mirrored, turn }
     }
 
+    /// The tag's value, 1 to 8.
+    #[must_use]
+    pub const fn tag(self) -> u16 {
+        match (self.mirrored, self.turn) {
+            (false, Turn::None) => 1,
+            (true, Turn::None) => 2,
+            (false, Turn::Half) => 3,
+            (true, Turn::Half) => 4,
+            (true, Turn::Left) => 5,
+            (false, Turn::Right) => 6,
+            (true, Turn::Right) => 7,
+            (false, Turn::Left) => 8,
+        }
+    }
+
     /// Size as displayed of an image stored as `width` × `height`.
     #[must_use]
     pub const fn displayed(self, width: u32, height: u32) -> (u32, u32) {
@@ -214,5 +229,6 @@ mod tests {
         assert_eq!(Orientation::from_tag(1), Orientation::default());
         assert_eq!(Orientation::from_tag(99), Orientation::default());
         assert!(Orientation::from_tag(5).mirrored);
+        assert!((1..=8).all(|tag| Orientation::from_tag(tag).tag() == tag));
     }
 }

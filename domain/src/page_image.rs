@@ -99,6 +99,27 @@ pub enum ImageBytes {
     Owned(Vec<u8>),
 }
 
+impl PixelFormat {
+    /// Bits a sample.
+    #[must_use]
+    pub const fn bits(&self) -> u8 {
+        match self {
+            Self::Bitonal { .. } => 1,
+            Self::Grey { bits } | Self::Palette { bits, .. } => *bits,
+            Self::Rgb => 8,
+        }
+    }
+
+    /// Samples a pixel.
+    #[must_use]
+    pub const fn samples(&self) -> u8 {
+        match self {
+            Self::Rgb => 3,
+            Self::Bitonal { .. } | Self::Grey { .. } | Self::Palette { .. } => 1,
+        }
+    }
+}
+
 impl PageImage {
     /// Width and height as displayed.
     #[must_use]

@@ -1,0 +1,279 @@
+//! Invisible text that lies on its words.
+//!
+//! Viewers highlight a character from its font's descent to its ascent over its advance, so that cell is what must lie
+//! on the word's box: the font is as high as the line, its glyphs are scaled across to the width of the word, and the
+//! line's matrix follows the direction of its baseline. A space follows each word, so that copied text has its gaps
+//! whatever a viewer makes of the distances.
+
+use pagemill_domain::geometry::{Rect, Turn};
+use pagemill_domain::page_text::{Line, PageText};
+use pdf_writer::Name;
+
+use super::font::{Font, SPACE};
+use super::page::PageSize;
+use super::truetype::{ADVANCE, DESCENT, UNITS_PER_EM};
+use crate::characters::shown_words;
+
+/// The name of the font in the resources of a page.
+pub(super) const FONT: Name<'static> = Name(b"F");
+
+/// Codes of one string: far below the 65,535 bytes that ISO 19005-1 § 6.1.12 allows.
+const CODES_PER_STRING_MAX: usize = 1_000;
+
+/// A glyph's advance in ems.
+const ADVANCE_EMS: f64 = ADVANCE as f64 / UNITS_PER_EM as f64;
+
+/// A glyph's depth below the baseline in ems.
+const DESCENT_EMS: f64 = -DESCENT as f64 / UNITS_PER_EM as f64;
+
+/// Appends a page's text to its content. Positions are in pixels of page space, upwards: the first matrix maps the
+/// pixels onto the page, so that most numbers are short integers.
+pub(super) fn write(content: &mut Vec<u8>, text: &PageText, size: PageSize, font: &mut Font) {
+    if text.width == 0 || text.height == 0 {
+        return;
+    }
+    let start = content.len();
+    let (x_scale, y_scale) = (size.width / f64::from(text.width), size.height / f64::from(text.height));
+    content.extend(b"\nq ");
+    numbers(content, &[x_scale, 0.0, 0.0, y_scale, 0.0, 0.0], 6);
+    content.extend(b" cm BT/F 1 Tf 3 Tr");
+    let empty = content.len();
+    let mut stretch = 100;
+    for line in text.lines() {
+        if let Some(placed) = PlacedLine::new(line, text, font) {
+            placed.write(content, text.height, &mut stretch);
+        }
+    }
+    if content.len() == empty {
+        content.truncate(start);
+        return;
+    }
+    content.extend(b"\nET Q");
+}
+
+/// A line in its own frame: along the direction of reading, and up from it.
+struct PlacedLine {
+    /// The direction of reading in page space (y downwards), of length 1.
+    along: (f64, f64),
+    /// Where the baseline's cells begin: below the first word's start.
+    origin: (f64, f64),
+    /// Height of the cells.
+    height: f64,
+    words: Vec<PlacedWord>,
+}
+
+struct PlacedWord {
+    codes: Vec<u16>,
+    /// Distance of its start from the line's origin.
+    start: f64,
+    width: f64,
+}
+
+/// A box of a word in the frame of its line.
+struct Extent {
+    start: f64,
+    width: f64,
+    bottom: f64,
+    top: f64,
+}
+
+impl PlacedLine {
+    fn new(line: &Line, text: &PageText, font: &mut Font) -> Option<Self> {
+        let along = direction(line, text.skew_millidegrees);
+        let anchor = centre(line.bounds);
+        let mut words: Vec<_> = shown_words(line)
+            .map(|(shown, word)| {
+                let codes: Vec<u16> = shown.chars().map(|letter| font.code(letter)).collect();
+                (codes, Extent::of(word.bounds, along, anchor, line.turn))
+            })
+            .collect();
+        let (bottom, top) = vertical_extent(&words)?;
+        let first = words.first()?.1.start;
+        let height = top - bottom;
+        let baseline = bottom + height * DESCENT_EMS;
+        let words = words.drain(..).map(|(codes, extent)| PlacedWord {
+            codes,
+            start: extent.start - first,
+            width: extent.width,
+        });
+        Some(Self {
+            along,
+            // Up is to the left of reading: (y, -x) in page space.
+            origin: (
+                anchor.0 + first * along.0 + baseline * along.1,
+                anchor.1 + first * along.1 - baseline * along.0,
+            ),
+            height,
+            words: words.collect(),
+        })
+    }
+
+    /// Writes the line's matrix and its words. `stretch` is the scaling across (in percent) that is in force.
+    fn write(&self, content: &mut Vec<u8>, page_height: u32, stretch: &mut u32) {
+        let (x, y) = (self.along.0 * self.height, -self.along.1 * self.height);
+        content.push(b'\n');
+        numbers(content, &[x, y, -y, x], 2);
+        content.push(b' ');
+        numbers(content, &[self.origin.0, f64::from(page_height) - self.origin.1], 1);
+        content.extend(b" Tm");
+        // Where the next glyph would stand, with every rounding so far: errors do not add up along a line.
+        let mut pen = 0.0;
+        for word in &self.words {
+            let natural = word.codes.len() as f64 * ADVANCE_EMS * self.height;
+            let percent = (word.width / natural * 100.0).round().clamp(1.0, STRETCH_PERCENT_MAX) as u32;
+            if *stretch != percent {
+                *stretch = percent;
+                content.push(b' ');
+                numbers(content, &[f64::from(percent)], 0);
+                content.extend(b" Tz");
+            }
+            let em = self.height * f64::from(percent) / 100.0;
+            let back = ((pen - word.start) * 1000.0 / em).round();
+            pen -= back * em / 1000.0;
+            pen += (word.codes.len() + 1) as f64 * ADVANCE_EMS * em;
+            content.push(b'[');
+            if back != 0.0 {
+                numbers(content, &[back], 0);
+            }
+            let spaced: Vec<u16> = word.codes.iter().copied().chain([SPACE]).collect();
+            spaced.chunks(CODES_PER_STRING_MAX).for_each(|codes| string(content, codes));
+            content.extend(b"]TJ");
+        }
+    }
+}
+
+/// Reals of PDF/A-1 end at 32,767 (ISO 19005-1 § 6.1.12).
+const STRETCH_PERCENT_MAX: f64 = 32_767.0;
+
+/// Lines that deviate from their turn by more than this do not: their baseline is a mistake.
+const SKEW_DEGREES_MAX: f64 = 10.0;
+
+/// A baseline shorter than so many line heights says nothing of the direction.
+const BASELINE_HEIGHTS_MIN: f64 = 3.0;
+
+/// The direction of reading in page space: along the baseline where it is long enough to tell, else along the turn and
+/// the page's skew.
+fn direction(line: &Line, skew_millidegrees: i32) -> (f64, f64) {
+    let (x, y) = match line.turn {
+        Turn::None => (1.0, 0.0),
+        Turn::Right => (0.0, 1.0),
+        Turn::Half => (-1.0, 0.0),
+        Turn::Left => (0.0, -1.0),
+    };
+    let (start, end) = (line.baseline.start, line.baseline.end);
+    let (dx, dy) = (f64::from(end.x) - f64::from(start.x), f64::from(end.y) - f64::from(start.y));
+    let (along, across) = (dx * x + dy * y, dy * x - dx * y);
+    let height = line
+        .words
+        .iter()
+        .map(|word| if line.turn.swaps_axes() { word.bounds.width() } else { word.bounds.height() });
+    let height = f64::from(height.min().unwrap_or_default());
+    let by_baseline = across.atan2(along);
+    let limit = SKEW_DEGREES_MAX.to_radians();
+    let angle = if along >= height * BASELINE_HEIGHTS_MIN && along > 0.0 && by_baseline.abs() <= limit {
+        by_baseline
+    } else {
+        (f64::from(skew_millidegrees) / 1000.0).to_radians().clamp(-limit, limit)
+    };
+    let (sin, cos) = angle.sin_cos();
+    (x * cos - y * sin, x * sin + y * cos)
+}
+
+impl Extent {
+    /// The word itself lies along the line; its box in page space is upright and so holds more than the word. Of a
+    /// rectangle of length L and height H at angle a the box is L cos a + H sin a wide and L sin a + H cos a high;
+    /// solved for L and H.
+    fn of(bounds: Rect, along: (f64, f64), anchor: (f64, f64), turn: Turn) -> Self {
+        let (mut length, mut height) =
+            (f64::from(bounds.width()).max(1.0), f64::from(bounds.height()).max(1.0));
+        if turn.swaps_axes() {
+            std::mem::swap(&mut length, &mut height);
+        }
+        let (near, far) = (along.0.abs().max(along.1.abs()), along.0.abs().min(along.1.abs()));
+        let determinant = near * near - far * far;
+        let true_length = ((length * near - height * far) / determinant).max(length * PART_MIN);
+        let true_height = ((height * near - length * far) / determinant).max(height * PART_MIN);
+        let (x, y) = centre(bounds);
+        let (x, y) = (x - anchor.0, y - anchor.1);
+        let (middle, level) = (x * along.0 + y * along.1, x * along.1 - y * along.0);
+        Self {
+            start: middle - true_length / 2.0,
+            width: true_length,
+            bottom: level - true_height / 2.0,
+            top: level + true_height / 2.0,
+        }
+    }
+}
+
+/// However skewed, a word keeps this part of its box: boxes are whole pixels and not always tight.
+const PART_MIN: f64 = 0.5;
+
+/// Words that are higher than so many times the line's median (a stroke taken for a letter) do not stretch the line.
+const HEIGHT_MEDIANS_MAX: f64 = 2.0;
+
+/// The lowest bottom and the highest top of a line's words.
+fn vertical_extent(words: &[(Vec<u16>, Extent)]) -> Option<(f64, f64)> {
+    let mut heights: Vec<f64> = words.iter().map(|(_, extent)| extent.top - extent.bottom).collect();
+    heights.sort_by(f64::total_cmp);
+    let height_max = heights.get(heights.len() / 2)? * HEIGHT_MEDIANS_MAX;
+    let usual =
+        words.iter().map(|(_, extent)| extent).filter(|extent| extent.top - extent.bottom <= height_max);
+    usual.fold(None, |all: Option<(f64, f64)>, extent| {
+        let (bottom, top) = all.unwrap_or((extent.bottom, extent.top));
+        Some((bottom.min(extent.bottom), top.max(extent.top)))
+    })
+}
+
+fn centre(bounds: Rect) -> (f64, f64) {
+    (
+        f64::midpoint(f64::from(bounds.left), f64::from(bounds.right)),
+        f64::midpoint(f64::from(bounds.top), f64::from(bounds.bottom)),
+    )
+}
+
+/// Appends numbers of at most so many decimals, a space between them, no zero that says nothing.
+fn numbers(content: &mut Vec<u8>, values: &[f64], decimals: usize) {
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            content.push(b' ');
+        }
+        let mut text = format!("{value:.decimals$}");
+        if text.contains('.') {
+            text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+        }
+        content.extend(if text == "-0" { b"0" } else { text.as_bytes() });
+    }
+}
+
+/// Appends a string of two-byte codes. Parentheses and backslashes are escaped, and so is a carriage return, which
+/// readers would take for a line feed.
+fn string(content: &mut Vec<u8>, codes: &[u16]) {
+    content.push(b'(');
+    for byte in codes.iter().flat_map(|code| code.to_be_bytes()) {
+        match byte {
+            b'(' | b')' | b'\\' => content.extend([b'\\', byte]),
+            b'\r' => content.extend(b"\\r"),
+            _ => content.push(byte),
+        }
+    }
+    content.push(b')');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        let mut content = Vec::new();
+        numbers(&mut content, &[1.0, 0.5, -0.001, 12.340, 100.0], 2);
+        assert_eq!(String::from_utf8(content).unwrap(), "1 0.5 0 12.34 100");
+    }
+
+    #[test]
+    fn codes_that_look_like_syntax_are_escaped() {
+        let mut content = Vec::new();
+        string(&mut content, &[0x0028, 0x0d5c, 0x2900]);
+        assert_eq!(content, b"(\0\\(\\r\\\\\\)\0)");
+    }
+}

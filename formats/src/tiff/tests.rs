@@ -1,0 +1,1 @@
+//! What libtiff makes of our TIFFs.
