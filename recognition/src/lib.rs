@@ -5,6 +5,7 @@
 //! It is the only crate in which `unsafe` is allowed, and there only in modules that say so.
 
 pub mod engine;
+pub mod layout;
 pub mod pix;
 pub mod prepare;
 pub mod reader;

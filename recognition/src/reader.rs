@@ -6,19 +6,21 @@
 mod built_in_page;
 mod fingerprint;
 mod models;
-mod page_words;
+mod page_text;
 mod stages;
 
 use pagemill_domain::geometry::Turn;
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::recipe::{CleanUp, EngineChoice, Recipe};
 
-use crate::engine::EngineError;
-use crate::engine::tesseract::{Recogniser, Segmentation, Tesseract, TesseractWord};
+use crate::engine::tesseract::{Recogniser, Tesseract};
+use crate::engine::{Engine, EngineError, LineReading};
+use crate::layout::{self, Layout};
 use crate::prepare::{self, Prepared, blank, channel, sideways};
 use crate::scan::Scan;
 pub use fingerprint::fingerprint;
 pub use models::ModelDir;
+use page_text::PageWriter;
 use stages::CpuClock;
 pub use stages::StageCpu;
 
@@ -143,19 +145,26 @@ impl Reader {
         } else {
             Turn::None
         };
-        let (mut prepared, mut words) = self.read_as(&reduced, first, &mut clock, &mut stages)?;
-        if mean_confidence(&words) < DOUBTFUL_CONFIDENCE
+        let mut page = self.read_as(&reduced, first, &mut clock, &mut stages)?;
+        if page.mean_confidence() < DOUBTFUL_CONFIDENCE
             && let Some(turn) = self.detect(&reduced, &mut clock, &mut stages)
             && turn != first
         {
-            let (other, others) = self.read_as(&reduced, turn, &mut clock, &mut stages)?;
-            if mean_confidence(&others) > mean_confidence(&words) {
-                (prepared, words) = (other, others);
+            let other = self.read_as(&reduced, turn, &mut clock, &mut stages)?;
+            if other.mean_confidence() > page.mean_confidence() {
+                page = other;
             }
         }
-        text.turn = prepared.turn;
-        text.skew_millidegrees = prepared.skew_millidegrees;
-        text.blocks = page_words::blocks(&words, &prepared, text.width, text.height);
+        text.turn = page.prepared.turn;
+        text.skew_millidegrees = page.prepared.skew_millidegrees;
+        let writer = PageWriter {
+            prepared: &page.prepared,
+            layout: &page.layout,
+            readings: &page.readings,
+            width: text.width,
+            height: text.height,
+        };
+        text.blocks = writer.blocks();
         stages.layout_ms += clock.lap_ms();
         Ok(Reading { text, blank, stages })
     }
@@ -166,14 +175,15 @@ impl Reader {
         turn: Turn,
         clock: &mut CpuClock,
         stages: &mut StageCpu,
-    ) -> Result<(Prepared, Vec<TesseractWord>), ReadError> {
+    ) -> Result<ReadPage, ReadError> {
         let prepared = reduced.set_upright(turn).straightened(&self.clean_up);
-        let (width, height) = (prepared.grey.width as u32, prepared.grey.height as u32);
-        let pix = prepared.grey.to_pix().ok_or(EngineError::NoMemory { width, height })?;
         stages.prepare_ms += clock.lap_ms();
-        let words = self.engine.read(&pix, Segmentation::Page, prepared.dpi)?;
+        let layout = layout::analyse(&prepared.grey, prepared.dpi, prepare::GROUND);
+        stages.layout_ms += clock.lap_ms();
+        let images: Vec<_> = layout.crops.iter().map(|crop| crop.image.clone()).collect();
+        let readings = self.engine.read_lines(&images)?;
         stages.recognise_ms += clock.lap_ms();
-        Ok((prepared, words))
+        Ok(ReadPage { prepared, layout, readings })
     }
 
     /// How the page lies, where the answer is worth a try.
@@ -186,12 +196,21 @@ impl Reader {
     }
 }
 
-/// Mean percents over letters; 0 where nothing was read.
-fn mean_confidence(words: &[TesseractWord]) -> f32 {
-    let letters = |word: &TesseractWord| word.text.chars().count() as f32;
-    let total: f32 = words.iter().map(letters).sum();
-    let sum: f32 = words.iter().map(|word| word.confidence * letters(word)).sum();
-    if total > 0.0 { sum / total } else { 0.0 }
+/// A page with its layout and what was read in each of its lines.
+struct ReadPage {
+    prepared: Prepared,
+    layout: Layout,
+    readings: Vec<LineReading>,
+}
+
+impl ReadPage {
+    /// Mean percents over letters; 0 where nothing was read.
+    fn mean_confidence(&self) -> f32 {
+        let words = || self.readings.iter().flat_map(|reading| &reading.words);
+        let total: f32 = words().map(|word| word.text.chars().count() as f32).sum();
+        let sum: f32 = words().map(|word| word.confidence * word.text.chars().count() as f32).sum();
+        if total > 0.0 { sum / total } else { 0.0 }
+    }
 }
 
 #[cfg(test)]

@@ -67,6 +67,58 @@ pub struct Span {
     pub bottom: i32,
 }
 
+impl Span {
+    /// Columns.
+    #[must_use]
+    pub const fn width(self) -> i32 {
+        self.right - self.left
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn height(self) -> i32 {
+        self.bottom - self.top
+    }
+
+    /// The smallest rectangle around both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
+    /// With `margin` more on each side.
+    #[must_use]
+    pub const fn grown(self, margin: i32) -> Self {
+        Self {
+            left: self.left - margin,
+            top: self.top - margin,
+            right: self.right + margin,
+            bottom: self.bottom + margin,
+        }
+    }
+
+    /// Whether both share a pixel.
+    #[must_use]
+    pub const fn meets(self, other: Self) -> bool {
+        self.left < other.right
+            && other.left < self.right
+            && self.top < other.bottom
+            && other.top < self.bottom
+    }
+
+    /// Whether the middle of `other` lies inside.
+    #[must_use]
+    pub const fn holds_middle_of(self, other: Self) -> bool {
+        let (x, y) = (i32::midpoint(other.left, other.right), i32::midpoint(other.top, other.bottom));
+        self.left <= x && x < self.right && self.top <= y && y < self.bottom
+    }
+}
+
 /// Why an engine could not read.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use leptess::capi;
 use pagemill_domain::geometry::Turn;
 
-use super::EngineError;
+use super::{CharacterReading, Engine, EngineError, LineImage, LineReading, WordReading};
 use crate::pix::Pix;
 pub use words::TesseractWord;
 
@@ -172,6 +172,28 @@ impl Tesseract {
 
     fn raw(&self) -> *mut capi::TessBaseAPI {
         self.0.as_ptr()
+    }
+}
+
+impl Engine for Tesseract {
+    fn read_lines(&mut self, lines: &[LineImage]) -> Result<Vec<LineReading>, EngineError> {
+        lines.iter().map(|line| self.read_line(line)).collect()
+    }
+}
+
+impl Tesseract {
+    fn read_line(&mut self, line: &LineImage) -> Result<LineReading, EngineError> {
+        let (width, height) = (line.grey.width as u32, line.grey.height as u32);
+        let pix = line.grey.to_pix().ok_or(EngineError::NoMemory { width, height })?;
+        let words = self.read(&pix, Segmentation::Line, line.dpi)?;
+        let character = |(text, bounds, confidence)| CharacterReading { text, bounds, confidence };
+        let word = |word: TesseractWord| WordReading {
+            text: word.text,
+            bounds: word.bounds,
+            confidence: word.confidence,
+            characters: word.characters.into_iter().map(character).collect(),
+        };
+        Ok(LineReading { words: words.into_iter().map(word).collect() })
     }
 }
 

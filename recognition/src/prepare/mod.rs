@@ -1,11 +1,14 @@
 //! From a decoded page to a clean, upright, straight grey picture of one resolution, and the way back.
 #![allow(unsafe_code, reason = "switches Leptonica's messages off")]
 
+pub mod background;
 pub mod blank;
 pub mod channel;
+pub mod despeckle;
 pub mod grey;
 pub mod mapping;
 pub mod scale;
+pub mod sharpen;
 pub mod sideways;
 pub mod skew;
 pub mod turn;
@@ -20,6 +23,9 @@ use mapping::Mapping;
 /// Resolution of prepared pictures in pixels per inch. Measured on 32 scans of 300 dpi: finer costs time and brings no
 /// letter, coarser loses marks.
 pub const PREPARED_DPI: u32 = 170;
+
+/// Shade of the paper on prepared pictures.
+pub const GROUND: u8 = 230;
 
 /// Coarse scans are enlarged at most so much: interpolation adds no detail.
 const ENLARGEMENT_MAX: f64 = 2.0;
@@ -54,14 +60,15 @@ pub struct Prepared {
 /// The page as grey of one resolution both ways, not yet turned.
 #[must_use]
 pub fn reduce(scan: &Scan) -> Prepared {
-    let full = channel::brightest(&scan.pix);
+    let mut full = channel::brightest(&scan.pix);
+    despeckle::despeckle(&mut full, scan.dpi.coarser());
     let factor = |dpi: f64| (f64::from(PREPARED_DPI) / dpi.max(1.0)).min(ENLARGEMENT_MAX);
     // Both ways by the same resolution in the end: a fax of 200 × 100 dpi gets square pixels.
     let limit = factor(scan.dpi.x().min(scan.dpi.y())) * scan.dpi.x().min(scan.dpi.y());
     let dpi = limit.min(f64::from(PREPARED_DPI));
     let size = |length: usize, from: f64| ((length as f64 * dpi / from.max(1.0)).round() as usize).max(1);
     let (width, height) = (size(full.width, scan.dpi.x()), size(full.height, scan.dpi.y()));
-    let grey = scale::to_size(&full, width, height);
+    let grey = background::levelled(&scale::to_size(&full, width, height), dpi.round() as u32, GROUND);
     let to_page = Mapping::scaling(full.width as f64 / width as f64, full.height as f64 / height as f64);
     Prepared { grey, dpi: dpi.round() as u32, to_page, turn: Turn::None, skew_millidegrees: 0 }
 }
@@ -83,15 +90,20 @@ impl Prepared {
         }
         let degrees = skew::straightening_degrees(&self.grey, INK_BELOW).unwrap_or(0.0);
         if degrees.abs() < SKEW_GATE_DEGREES {
-            return self;
+            return self.sharpened();
         }
         let (x, y) = (self.grey.width as f64 / 2.0, self.grey.height as f64 / 2.0);
         let back = Mapping::undoing_rotation(degrees.to_radians(), x, y);
         Self {
-            grey: turn::by_angle(&self.grey, degrees.to_radians(), 255),
+            grey: turn::by_angle(&self.grey, degrees.to_radians(), GROUND),
             to_page: back.then(self.to_page),
             skew_millidegrees: (-degrees * 1000.0).round() as i32,
             ..self
         }
+        .sharpened()
+    }
+
+    fn sharpened(self) -> Self {
+        Self { grey: sharpen::sharpened(&self.grey), ..self }
     }
 }

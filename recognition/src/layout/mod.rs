@@ -1,0 +1,216 @@
+//! What stands where on a prepared page: lines, columns, tables, in reading order. Engine-neutral: it hands pictures
+//! of lines to whatever reads them.
+
+pub mod components;
+pub mod crop;
+pub mod grid;
+pub mod lines;
+pub mod order;
+pub mod rulings;
+
+use crate::engine::Span;
+use crate::prepare::grey::Grey;
+use components::Components;
+use grid::Grid;
+use lines::TextLine;
+use order::{Group, Zone};
+use rulings::Rulings;
+
+/// A page's layout.
+#[derive(Debug, Clone, Default)]
+pub struct Layout {
+    /// What stands on the page, in reading order.
+    pub regions: Vec<Region>,
+    /// Pictures of all lines, in the order in which the regions name them.
+    pub crops: Vec<crop::Crop>,
+    /// Typical height of a letter in pixels; 0 where there are none.
+    pub letter_height: i32,
+}
+
+/// A part of the page that is read as a whole.
+#[derive(Debug, Clone)]
+pub enum Region {
+    /// Lines of text.
+    Text {
+        /// How they lie.
+        zone: Zone,
+        /// The lines.
+        lines: Vec<LineSpan>,
+    },
+    /// A table.
+    Table {
+        /// Its rows, columns and cells.
+        grid: Grid,
+        /// The lines of each cell.
+        cells: Vec<Vec<LineSpan>>,
+    },
+}
+
+/// A line of a region: where it lies, and which picture shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct LineSpan {
+    /// Index into [`Layout::crops`].
+    pub crop: usize,
+    /// Box of its ink.
+    pub bounds: Span,
+    /// Row of the baseline at its left and right ends.
+    pub baseline: (f64, f64),
+}
+
+/// Ink is darker than this on a page whose background was brought to [`crate::prepare::GROUND`].
+const INK_BELOW: u8 = 175;
+
+/// Rulings are fainter than letters where scaling thins them.
+const RULING_BELOW: u8 = 185;
+
+/// Ink around a ruling that goes with it, in pixels.
+const RULING_EDGE: i32 = 2;
+
+/// Most lines of a page: small print fills an A3 page with a thousand.
+const LINES_MAX: usize = 5_000;
+
+/// Finds what stands on a prepared page.
+#[must_use]
+pub fn analyse(grey: &Grey, dpi: u32, ground: u8) -> Layout {
+    let rulings = Rulings::find(grey, RULING_BELOW, dpi);
+    let grids = grid::find(&rulings, grey.width, dpi);
+    let mut clean = grey.clone();
+    erase(&mut clean, &rulings, ground);
+    let components = Components::find(&clean, |_| INK_BELOW);
+    let Some(letter_height) = lines::letter_height(&components, dpi) else { return Layout::default() };
+    let (body, in_cells) = sort_out(&components, &grids, letter_height);
+    let body = lines::find(&components, &body, letter_height);
+    let cells: Vec<Vec<Vec<TextLine>>> = in_cells
+        .iter()
+        .map(|cells| cells.iter().map(|members| cell_lines(&components, members, letter_height)).collect())
+        .collect();
+    let groups = around_tables(body, &grids, grey);
+    Assembly::new(&clean, &components, ground, dpi).layout(groups, grids, cells, letter_height)
+}
+
+/// Paints rulings over: those of tables would join letters that touch them, others would be read as dashes.
+fn erase(grey: &mut Grey, rulings: &Rulings, ground: u8) {
+    for ruling in rulings.across.iter().chain(&rulings.down) {
+        let span = ruling.grown(RULING_EDGE);
+        let (left, right) = (span.left.max(0) as usize, span.right.min(grey.width as i32) as usize);
+        for y in span.top.max(0)..span.bottom.min(grey.height as i32) {
+            grey.row_mut(y as usize)[left..right].fill(ground);
+        }
+    }
+}
+
+/// Components that may be text: those of the body, and those of each table's cells.
+fn sort_out(
+    components: &Components,
+    grids: &[Grid],
+    letter_height: i32,
+) -> (Vec<usize>, Vec<Vec<Vec<usize>>>) {
+    let mut body = Vec::new();
+    let mut in_cells: Vec<Vec<Vec<usize>>> =
+        grids.iter().map(|grid| vec![Vec::new(); grid.cells.len()]).collect();
+    for (at, component) in components.list.iter().enumerate() {
+        let (width, height) = (component.bounds.width(), component.bounds.height());
+        let big = height > letter_height * 4 || width > letter_height * 30;
+        let rule = width > letter_height * 4 && height * 12 < width && height < letter_height / 2;
+        if big || rule {
+            continue;
+        }
+        let holder = grids.iter().position(|grid| grid.bounds.holds_middle_of(component.bounds));
+        match holder {
+            None => body.push(at),
+            Some(table) => {
+                let holds = |cell: &grid::GridCell| cell.bounds.holds_middle_of(component.bounds);
+                if let Some(cell) = grids[table].cells.iter().position(holds) {
+                    in_cells[table][cell].push(at);
+                }
+            }
+        }
+    }
+    (body, in_cells)
+}
+
+/// A cell's lines: one column, rows from top to bottom.
+fn cell_lines(components: &Components, members: &[usize], letter_height: i32) -> Vec<TextLine> {
+    let lines = lines::find(components, members, letter_height);
+    order::rows(lines).iter().map(|row| order::joined(row)).collect()
+}
+
+/// Text above, between and below tables, each in its own reading order; a table stands as an empty entry.
+fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey) -> Vec<Option<Group>> {
+    let mut parts: Vec<Vec<TextLine>> = vec![Vec::new(); grids.len() + 1];
+    for line in body {
+        let middle = line.middle() as i32;
+        let above = grids
+            .iter()
+            .take_while(|grid| i32::midpoint(grid.bounds.top, grid.bounds.bottom) < middle)
+            .count();
+        parts[above].push(line);
+    }
+    let mut ordered = Vec::new();
+    for (at, part) in parts.into_iter().enumerate() {
+        ordered.extend(order::arrange(part, grey.width, grey.height).into_iter().map(Some));
+        if at < grids.len() {
+            ordered.push(None);
+        }
+    }
+    ordered
+}
+
+/// Cuts the lines out and numbers them.
+struct Assembly<'a> {
+    grey: &'a Grey,
+    components: &'a Components,
+    owners: Vec<Option<usize>>,
+    lines: Vec<TextLine>,
+    ground: u8,
+    dpi: u32,
+}
+
+impl<'a> Assembly<'a> {
+    fn new(grey: &'a Grey, components: &'a Components, ground: u8, dpi: u32) -> Self {
+        Self { grey, components, owners: vec![None; components.list.len()], lines: Vec::new(), ground, dpi }
+    }
+
+    fn layout(
+        mut self,
+        groups: Vec<Option<Group>>,
+        grids: Vec<Grid>,
+        cells: Vec<Vec<Vec<TextLine>>>,
+        letter_height: i32,
+    ) -> Layout {
+        let mut tables = grids.into_iter().zip(cells);
+        let mut regions = Vec::new();
+        for group in groups {
+            regions.extend(match group {
+                Some(Group { zone, lines }) => Some(Region::Text { zone, lines: self.take_all(lines) }),
+                None => tables.next().map(|(grid, cells)| {
+                    let cells = cells.into_iter().map(|lines| self.take_all(lines)).collect();
+                    Region::Table { grid, cells }
+                }),
+            });
+        }
+        let cut = |line: (usize, &TextLine)| {
+            crop::cut(self.grey, self.components, &self.owners, line, self.ground, self.dpi)
+        };
+        let crops = self.lines.iter().enumerate().map(cut).collect();
+        Layout { regions, crops, letter_height }
+    }
+
+    fn take_all(&mut self, lines: Vec<TextLine>) -> Vec<LineSpan> {
+        lines.into_iter().filter_map(|line| self.take(line)).collect()
+    }
+
+    fn take(&mut self, line: TextLine) -> Option<LineSpan> {
+        let crop = self.lines.len();
+        if crop >= LINES_MAX {
+            return None;
+        }
+        for part in &line.parts {
+            self.owners[part.component] = Some(crop);
+        }
+        let ends = [line.bounds.left, line.bounds.right].map(|x| line.baseline_at(f64::from(x)));
+        let span = LineSpan { crop, bounds: line.bounds, baseline: (ends[0], ends[1]) };
+        self.lines.push(line);
+        Some(span)
+    }
+}
