@@ -55,8 +55,13 @@ pub enum Coding {
     },
     /// A JPEG 2000 stream.
     Jpx,
-    /// A zlib stream of rows that each start with a PNG filter byte (PDF's predictor 15).
+    /// A zlib stream of rows that each start with a PNG filter byte (PDF's predictor 15). Never for
+    /// [`Deliverable::Tiff`], which has no such predictor.
     FlatePng,
+    /// A zlib stream of rows as a TIFF strip stores them (compression 8); only for [`Deliverable::Tiff`]. Grey and
+    /// colour of 8 bits a sample are differences from the left neighbour (predictor 2), all else is stored as it is
+    /// (predictor 1).
+    FlateTiff,
 }
 
 /// What a sample means.
@@ -65,7 +70,8 @@ pub enum Coding {
 pub enum PixelFormat {
     /// One bit; which value is black.
     Bitonal {
-        /// A set bit is black (as T.6 codes by default).
+        /// A set bit is black. [`Coding::G4`] and [`Coding::Jbig2`] name their own foreground "black": there `true`
+        /// means that it is displayed black (PDF's default for both), whatever bit a decoder writes for it.
         black_is_one: bool,
     },
     /// Grey of 1, 2, 4 or 8 bits, 0 black.

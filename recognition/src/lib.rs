@@ -10,3 +10,4 @@ pub mod pix;
 pub mod prepare;
 pub mod reader;
 pub mod scan;
+pub mod source;

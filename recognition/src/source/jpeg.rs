@@ -1,0 +1,268 @@
+//! JPEG streams (ITU-T T.81): files, strips of a TIFF, images of a PDF. Decoded and encoded by libjpeg through
+//! Leptonica; their own bytes are delivered wherever a PDF may hold them.
+#![allow(unsafe_code, reason = "libjpeg is reached through Leptonica")]
+
+use std::borrow::Cow;
+
+use leptess::capi;
+use pagemill_domain::geometry::Orientation;
+use pagemill_domain::scan::{DPI_SANE, Dpi, PageDefect};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+
+use super::colour::{Colour, Samples};
+use super::exif;
+use super::header::Header;
+use crate::pix::Pix;
+
+/// Quality of the JPEGs that we encode, in libjpeg's scale, with its default 4:2:0 chroma: at 300 dpi beyond it files
+/// grow and letters do not get sharper.
+pub(crate) const QUALITY: i32 = 85;
+
+/// What the markers before the first scan say.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct JpegHeader {
+    /// Size, resolution, orientation.
+    pub(crate) image: Header,
+    /// Number of components: 1, 3 or 4.
+    pub(crate) components: u8,
+    /// Bits a sample.
+    pub(crate) precision: u8,
+    /// Start-of-frame marker: which process compressed the samples.
+    frame: u8,
+    /// The transform flag of Adobe's APP14 marker, where there is one.
+    adobe_transform: Option<u8>,
+}
+
+const START_OF_IMAGE: [u8; 2] = [0xff, 0xd8];
+const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
+
+/// Whether `bytes` start a JPEG stream.
+pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xd8, 0xff])
+}
+
+impl JpegHeader {
+    /// Reads the markers up to the first scan.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, PageDefect> {
+        let damaged = |what: &str| PageDefect::Damaged(format!("JPEG: {what}"));
+        let mut header: Option<Self> = None;
+        let mut density = Densities::default();
+        let mut adobe_transform = None;
+        for segment in Segments::new(bytes) {
+            match (segment.marker, segment.body) {
+                (marker, body) if is_frame(marker) => {
+                    header =
+                        Some(Self::of_frame(marker, body).ok_or_else(|| damaged("frame header cut off"))?);
+                }
+                (0xe0, body) => density.read_jfif(body),
+                (0xe1, body) => density.read_exif(body),
+                (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
+                    adobe_transform = Some(*transform);
+                }
+                _ => {}
+            }
+        }
+        let mut header = header.ok_or_else(|| damaged("no frame header"))?;
+        header.image.declared = density.best();
+        header.image.orientation = density.orientation;
+        header.adobe_transform = adobe_transform;
+        Ok(header)
+    }
+
+    fn of_frame(marker: u8, body: &[u8]) -> Option<Self> {
+        let &[precision, h1, h2, w1, w2, components, ..] = body else { return None };
+        let image = Header {
+            width: u32::from(u16::from_be_bytes([w1, w2])),
+            height: u32::from(u16::from_be_bytes([h1, h2])),
+            ..Header::default()
+        };
+        Some(Self { image, components, precision, frame: marker, adobe_transform: None })
+    }
+
+    /// Refuses processes that no decoder here reads.
+    pub(crate) fn check(&self) -> Result<(), PageDefect> {
+        if !matches!(self.frame, 0xc0..=0xc2 | 0xc9 | 0xca) {
+            return Err(PageDefect::Unsupported("lossless or hierarchical JPEG".into()));
+        }
+        if self.precision != 8 {
+            return Err(PageDefect::Unsupported(format!("JPEG of {} bits a sample", self.precision)));
+        }
+        if !matches!(self.components, 1 | 3 | 4) {
+            return Err(PageDefect::Unsupported(format!("JPEG of {} components", self.components)));
+        }
+        Ok(())
+    }
+
+    /// Whether every reader of PDF, and every JPEG reader, shows these very bytes right: Huffman coding, grey or
+    /// colour. CMYK would need a CMYK output intent, arithmetic coding is outside of PDF.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.frame, 0xc0..=0xc2) && self.precision == 8 && matches!(self.components, 1 | 3)
+    }
+}
+
+/// Decodes a whole stream of 1, 3 or 4 components to 8-bit grey or 32-bit colour. Anything that libjpeg warns of is
+/// damage: it fills what it can't read with grey, which nobody would notice.
+pub(crate) fn decode(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefect> {
+    header.check()?;
+    if header.components == 4 && header.adobe_transform.is_none() {
+        return decode_plain_cmyk(bytes, header);
+    }
+    let bytes = terminated(bytes);
+    let mut warnings = 0;
+    // SAFETY: the slice is valid for its length and only read; `warnings` outlives the call; the result is a fresh
+    // image that nobody else knows, or null.
+    let pix = unsafe {
+        Pix::from_raw(capi::pixReadMemJpeg(bytes.as_ptr(), bytes.len(), 0, 1, &raw mut warnings, 0))
+    };
+    let pix = pix.ok_or_else(|| PageDefect::Damaged("JPEG: can't be decoded".into()))?;
+    if warnings > 0 {
+        return Err(PageDefect::Damaged("JPEG: samples are missing or damaged".into()));
+    }
+    Ok(pix)
+}
+
+/// CMYK without Adobe's marker is not inverted; Leptonica takes all of it for Adobe's (the rules: [`super::colour`]).
+fn decode_plain_cmyk(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefect> {
+    let samples = Samples {
+        width: header.image.width,
+        height: header.image.height,
+        bits: 8,
+        colour: Colour::Cmyk { inverted: false },
+        alpha: None,
+        channels: 4,
+        rows: decode_inks(bytes, header)?,
+    };
+    samples.into_raster()?.to_pix()
+}
+
+/// Decodes four components to the inks that are stored, neither converted nor inverted.
+pub(crate) fn decode_inks(bytes: &[u8], header: &JpegHeader) -> Result<Vec<u8>, PageDefect> {
+    const TRANSFORMED: u8 = 2;
+    header.check()?;
+    if header.components != 4 || header.adobe_transform == Some(TRANSFORMED) {
+        return Err(PageDefect::Unsupported("inks in a JPEG of other components".into()));
+    }
+    let options = DecoderOptions::default()
+        .set_max_width(usize::from(u16::MAX))
+        .set_max_height(usize::from(u16::MAX))
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(ColorSpace::CMYK);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode().map_err(|error| PageDefect::Damaged(format!("JPEG: {error}")))
+}
+
+/// The stream with an end marker as its last bytes: without one libjpeg warns although no sample is missing; a second
+/// one does no harm.
+fn terminated(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.ends_with(&END_OF_IMAGE) {
+        return Cow::Borrowed(bytes);
+    }
+    Cow::Owned([bytes, &END_OF_IMAGE].concat())
+}
+
+/// Encodes at [`QUALITY`].
+pub(crate) fn encode(pix: &Pix) -> Result<Vec<u8>, PageDefect> {
+    let (mut buffer, mut length) = (std::ptr::null_mut(), 0);
+    // SAFETY: the image is valid; the function allocates a buffer and stores its address and length.
+    let failed = unsafe { capi::pixWriteMemJpeg(&raw mut buffer, &raw mut length, pix.as_ptr(), QUALITY, 0) };
+    // SAFETY: what `pixWriteMemJpeg` stored, unless it failed.
+    let bytes = unsafe { take_buffer(buffer, length) };
+    bytes.filter(|_| failed == 0).ok_or_else(|| PageDefect::Damaged("encode page as JPEG".into()))
+}
+
+/// Copies a buffer that Leptonica allocated and frees it; `None` for null.
+///
+/// # Safety
+/// `buffer` is null or was allocated by Leptonica with `length` bytes, and nobody else uses it.
+pub(crate) unsafe fn take_buffer(buffer: *mut u8, length: usize) -> Option<Vec<u8>> {
+    if buffer.is_null() {
+        return None;
+    }
+    // SAFETY: the caller vouches for pointer and length.
+    let bytes = unsafe { std::slice::from_raw_parts(buffer, length) }.to_vec();
+    // SAFETY: allocated by Leptonica and not used any more.
+    unsafe { capi::lept_free(buffer.cast()) };
+    Some(bytes)
+}
+
+/// A start-of-frame marker; C4 (tables), C8 (reserved) and CC (conditioning) look alike.
+fn is_frame(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
+}
+
+/// One marker segment before the first scan.
+struct Segment<'a> {
+    marker: u8,
+    body: &'a [u8],
+}
+
+/// The marker segments up to the first scan; ends where the stream is cut off.
+struct Segments<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Segments<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes.strip_prefix(&START_OF_IMAGE).unwrap_or_default() }
+    }
+}
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        const START_OF_SCAN: u8 = 0xda;
+        loop {
+            let [0xff, marker, rest @ ..] = self.rest else { return None };
+            match marker {
+                0xff => self.rest = &self.rest[1..],
+                0x01 | 0xd0..=0xd8 => self.rest = rest,
+                0xd9 | &START_OF_SCAN => return None,
+                marker => {
+                    let (length, _) = rest.split_first_chunk::<2>()?;
+                    let length = usize::from(u16::from_be_bytes(*length));
+                    let body = rest.get(2..length)?;
+                    self.rest = &rest[length..];
+                    return Some(Segment { marker: *marker, body });
+                }
+            }
+        }
+    }
+}
+
+/// Resolutions and orientation that JFIF and EXIF declare.
+#[derive(Default)]
+struct Densities {
+    jfif: Option<Dpi>,
+    exif: Option<Dpi>,
+    orientation: Orientation,
+}
+
+impl Densities {
+    fn read_jfif(&mut self, body: &[u8]) {
+        let &[b'J', b'F', b'I', b'F', 0, _, _, unit, x1, x2, y1, y2, ..] = body else { return };
+        let x = f64::from(u16::from_be_bytes([x1, x2]));
+        let y = f64::from(u16::from_be_bytes([y1, y2]));
+        self.jfif = match unit {
+            1 => Some(Dpi::from_f64(x, y)),
+            2 => Some(Dpi::from_f64(x * 2.54, y * 2.54)),
+            _ => None,
+        };
+    }
+
+    fn read_exif(&mut self, body: &[u8]) {
+        let Some(tiff) = body.strip_prefix(b"Exif\0\0") else { return };
+        let (declared, orientation) = exif::read(tiff);
+        self.exif = declared;
+        self.orientation = orientation;
+    }
+
+    /// The first that is sane, JFIF before EXIF; else the first that is there at all.
+    fn best(&self) -> Option<Dpi> {
+        let declared = [self.jfif, self.exif];
+        let sane = |dpi: &Dpi| DPI_SANE.contains(&dpi.coarser());
+        declared.into_iter().flatten().find(sane).or(self.jfif).or(self.exif)
+    }
+}

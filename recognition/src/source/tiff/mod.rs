@@ -1,0 +1,74 @@
+//! TIFF files (TIFF 6.0, its technical notes 1 and 2, and `BigTIFF`): one page a directory.
+
+mod chunk;
+pub(crate) mod directory;
+mod jpeg_strips;
+mod layout;
+
+use std::collections::HashSet;
+
+use pagemill_domain::limits::Limits;
+use pagemill_domain::scan::{PageDefect, PageFacts, Rejection};
+
+use self::directory::{Tiff, tag};
+pub(crate) use self::layout::{Compression, Layout};
+use super::header::defective;
+
+/// Where the pages of a file stand.
+#[derive(Debug, Clone)]
+pub(crate) struct TiffPages {
+    /// Offset of each page's directory; `None` for one that the file declares but does not hold.
+    directories: Vec<Option<u64>>,
+}
+
+/// Whether `bytes` start a TIFF file.
+pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic))
+}
+
+impl TiffPages {
+    /// Follows the chain of directories: each is visited once, however they point at each other. Thumbnails and masks
+    /// (TIFF 6.0, `NewSubfileType` bits 0 and 2) are no pages.
+    pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Rejection> {
+        let damaged = || Rejection::Damaged("TIFF: no directory".into());
+        let (tiff, mut offset) = Tiff::open(bytes).ok_or_else(damaged)?;
+        let (mut directories, mut visited) = (Vec::new(), HashSet::new());
+        while offset != 0 && visited.insert(offset) {
+            let Some(directory) = tiff.directory(offset) else {
+                directories.push(None);
+                break;
+            };
+            let subfile = directory.integer(&tiff, tag::NEW_SUBFILE_TYPE).unwrap_or(0);
+            let is_page = subfile & 0b101 == 0;
+            if is_page {
+                directories.push(Some(offset));
+            }
+            if directories.len() > limits.pages_per_source_max as usize {
+                return Err(Rejection::TooManyPages { pages: directories.len() as u64 });
+            }
+            offset = directory.next;
+        }
+        if directories.iter().all(Option::is_none) { Err(damaged()) } else { Ok(Self { directories }) }
+    }
+
+    /// Number of pages that the file declares.
+    pub(crate) fn len(&self) -> usize {
+        self.directories.len()
+    }
+
+    /// How a page is stored.
+    pub(crate) fn layout<'a>(&self, bytes: &'a [u8], page: usize) -> Result<(Tiff<'a>, Layout), PageDefect> {
+        let offset = self.directories.get(page).copied().flatten().ok_or(PageDefect::Missing)?;
+        let (tiff, _) = Tiff::open(bytes).ok_or(PageDefect::Missing)?;
+        let directory = tiff.directory(offset).ok_or(PageDefect::Missing)?;
+        Ok((tiff, Layout::read(&tiff, &directory)?))
+    }
+
+    /// The facts of a page.
+    pub(crate) fn facts(&self, bytes: &[u8], page: usize, limits: &Limits) -> PageFacts {
+        match self.layout(bytes, page) {
+            Ok((tiff, layout)) => layout.image.facts(limits, layout.check(&tiff).err()),
+            Err(defect) => defective(defect),
+        }
+    }
+}
