@@ -219,6 +219,18 @@ pub enum Loss {
         /// What, and why.
         what: String,
     },
+    /// Somebody else killed the child: an operator, a service manager, the kernel short of memory.
+    #[error("the recognition process was killed from outside ({how})")]
+    Killed {
+        /// The signal.
+        how: String,
+    },
+    /// No child could be started for it.
+    #[error("no recognition process: {what}")]
+    NotStarted {
+        /// Why not.
+        what: String,
+    },
 }
 
 impl Loss {
@@ -229,6 +241,8 @@ impl Loss {
             Self::WallDeadline { .. } => "page_wall_deadline",
             Self::Interrupted => "worker_interrupted",
             Self::Unavailable { .. } => "source_unavailable",
+            Self::Killed { .. } => "child_killed",
+            Self::NotStarted { .. } => "child_not_started",
         }
     }
 }

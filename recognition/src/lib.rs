@@ -4,6 +4,7 @@
 //! Architecture invariant: this crate knows Leptonica and Tesseract, and nothing of jobs, shards, queues or stores.
 //! It is the only crate in which `unsafe` is allowed, and there only in modules that say so.
 
+pub mod boxed;
 pub mod engine;
 pub mod layout;
 pub mod pix;

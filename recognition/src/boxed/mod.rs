@@ -1,0 +1,34 @@
+//! The box: every byte of a user's file is parsed in a child that is locked first and killed at need.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | [`client`] | the worker's side: a slot that hands requests to its child and types every failure |
+//! | [`sandbox`] | the lock: resource limits, landlock, seccomp |
+//! | [`protocol`], [`frame`] | what they say to each other, and how it travels |
+//! | [`check`] | what an answer must be before anybody relies on it |
+//!
+//! What can go wrong, who notices, and what it costs:
+//!
+//! | the child … | noticed by | the page gets |
+//! | --- | --- | --- |
+//! | crashes, aborts, exits | the end of its socket | `Fault::Crashed` with signal and last words |
+//! | fails to allocate within `child_memory_mib_max` | its abort and last words | `Fault::OutOfMemory` |
+//! | computes beyond `page_cpu_seconds_max` | the worker, on the child's CPU clock | `Fault::CpuBudget` |
+//! | answers with rubbish, half a frame, too long a frame | the worker | `Fault::Rubbish` |
+//! | does nothing for `page_wall_seconds_max` | the worker | `Loss::WallDeadline` |
+//! | is killed by somebody else | the end of its socket, the signal | `Loss::Killed` |
+//! | can't be started | the worker | `Loss::NotStarted` |
+//!
+//! In each case the child is dead and the next request starts another.
+
+pub mod check;
+pub mod client;
+pub mod frame;
+pub mod protocol;
+pub mod sandbox;
+
+use pagemill_domain::limits::Limits;
+
+fn message_bytes_max(limits: &Limits) -> usize {
+    usize::try_from(limits.child_message_mib_max.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+}
