@@ -104,6 +104,12 @@ impl BoxClient {
         Ok(ready)
     }
 
+    /// The process id of the running child, for logs.
+    #[must_use]
+    pub fn child_id(&self) -> Option<u32> {
+        self.child.as_ref().map(Running::id)
+    }
+
     /// A handle that cancels this client's requests, from now until the next call of this function.
     pub fn canceller(&mut self) -> Canceller {
         self.canceller = Canceller::default();

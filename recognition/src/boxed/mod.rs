@@ -3,6 +3,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | [`client`] | the worker's side: a slot that hands requests to its child and types every failure |
+//! | [`child`] | the child's side: load, warm up, lock, serve |
 //! | [`sandbox`] | the lock: resource limits, landlock, seccomp |
 //! | [`protocol`], [`frame`] | what they say to each other, and how it travels |
 //! | [`check`] | what an answer must be before anybody relies on it |
@@ -22,6 +23,7 @@
 //! In each case the child is dead and the next request starts another.
 
 pub mod check;
+pub mod child;
 pub mod client;
 pub mod frame;
 pub mod protocol;

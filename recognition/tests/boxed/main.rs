@@ -14,6 +14,7 @@
 mod fake;
 mod fake_tests;
 mod locked;
+mod shipped;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["role:fake", behaviour] => fake::play(behaviour),
+        ["role:child"] => pagemill_recognition::boxed::child::run().unwrap(),
+        ["role:worker"] => shipped::worker(),
         ["role:locked", layers, attempt] => locked::attempt(layers, attempt),
         _ => return libtest_mimic::run(&Arguments::from_args(), tests()).exit_code(),
     }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
 fn tests() -> Vec<Trial> {
     let mut tests = fake_tests::tests();
     tests.extend(locked::tests());
+    tests.extend(shipped::tests());
     tests
 }
 

@@ -116,6 +116,10 @@ impl Running {
         &self.ready
     }
 
+    pub(super) fn id(&self) -> u32 {
+        self.live.pid().as_raw_nonzero().get().cast_unsigned()
+    }
+
     /// A handle with which another thread may kill the child.
     pub(super) fn handle(&self) -> Arc<OwnedFd> {
         self.live.handle()

@@ -1,0 +1,107 @@
+//! What a locked child does with requests.
+#![allow(unsafe_code, reason = "maps a file that others may change")]
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use memmap2::MmapOptions;
+use pagemill_domain::limits::Limits;
+use pagemill_domain::scan::{PageDefect, Rejection};
+
+use super::{ChildError, receive, send};
+use crate::boxed::frame::FrameError;
+use crate::boxed::protocol::{Answer, Failure, Request};
+use crate::reader::{Reader, Reading};
+use crate::source::{Source, SourceBytes};
+
+/// A child that is ready and locked.
+pub(super) struct Served<'a> {
+    pub(super) socket: BorrowedFd<'a>,
+    pub(super) reader: Option<Reader>,
+    pub(super) limits: Limits,
+    /// The bound on a message.
+    pub(super) bytes_max: usize,
+    /// The source that is open.
+    pub(super) source: Option<Source>,
+}
+
+impl Served<'_> {
+    /// Answers requests until the worker closes the socket.
+    pub(super) fn serve(mut self) -> Result<(), ChildError> {
+        while let Some((request, descriptor)) = receive::<Request>(self.socket, self.bytes_max)? {
+            let reply = self.answer(request, descriptor);
+            match send(self.socket, &reply, self.bytes_max) {
+                Err(FrameError::TooLong { bytes, bytes_max }) => {
+                    let what =
+                        format!("its answer has {bytes} bytes, child_message_mib_max allows {bytes_max}");
+                    let failure = Failure::Defect(PageDefect::Unsupported(what));
+                    send(self.socket, &Err::<Answer, _>(failure), self.bytes_max)?;
+                }
+                sent => sent?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Failure> {
+        match request {
+            Request::Open { bytes } => {
+                let file =
+                    descriptor.ok_or_else(|| Failure::Misused("no descriptor came with Open".into()))?;
+                self.source = None;
+                let mapped = map(&file, bytes, &self.limits).map_err(Failure::Rejected)?;
+                self.source = Some(Source::open(mapped, &self.limits).map_err(Failure::Rejected)?);
+                Ok(Answer::Opened)
+            }
+            Request::Close => {
+                self.source = None;
+                Ok(Answer::Closed)
+            }
+            Request::Inspect => Ok(Answer::Inspected(self.source()?.facts().clone())),
+            Request::Read { page, degraded: _ } => self.read(page),
+            Request::Deliver { page, deliverable } => {
+                let image = self.source()?.deliver(index(page)?, deliverable);
+                image.map(Answer::Delivered).map_err(Failure::Defect)
+            }
+            Request::ExistingText { page } => {
+                Ok(Answer::ExistingText(self.source()?.existing_text(index(page)?)))
+            }
+        }
+    }
+
+    fn source(&self) -> Result<&Source, Failure> {
+        self.source.as_ref().ok_or_else(|| Failure::Misused("no source is open".into()))
+    }
+
+    fn read(&mut self, page: u32) -> Result<Answer, Failure> {
+        let scan = self.source()?.decode(index(page)?).map_err(Failure::Defect)?;
+        let reader =
+            self.reader.as_mut().ok_or_else(|| Failure::Misused("this child has no reader".into()))?;
+        let Reading { text, blank, stages } =
+            reader.read(&scan).map_err(|error| Failure::Engine(error.to_string()))?;
+        Ok(Answer::Read { text, blank, stages })
+    }
+}
+
+/// The place of the page of that number.
+fn index(page: u32) -> Result<u32, Failure> {
+    page.checked_sub(1).ok_or(Failure::Defect(PageDefect::Missing))
+}
+
+/// Maps a whole file; its descriptor is not needed afterwards.
+fn map(file: &OwnedFd, bytes: u64, limits: &Limits) -> Result<SourceBytes, Rejection> {
+    if bytes == 0 {
+        return Err(Rejection::Empty);
+    }
+    if bytes > limits.bytes_per_source_max {
+        return Err(Rejection::TooManyBytes { bytes });
+    }
+    let length = usize::try_from(bytes).map_err(|_| Rejection::TooManyBytes { bytes })?;
+    // SAFETY: the mapping is read-only and shares nothing with this process. Somebody else may change the file while it
+    // is mapped: bytes that change are one more form of hostile input, and a file that shrinks ends this child with
+    // SIGBUS, which costs one page. The box is there for both.
+    let mapped = unsafe { MmapOptions::new().len(length).map(file.as_raw_fd()) };
+    mapped
+        .map(|mapped| Arc::new(mapped) as SourceBytes)
+        .map_err(|error| Rejection::Unreadable(error.to_string()))
+}
