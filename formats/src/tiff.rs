@@ -136,6 +136,10 @@ impl<'a> Strip<'a> {
                     strip.subsampling = Some(header.subsampling);
                 }
             }
+            (Coding::FlateTiff, pixels) => {
+                strip.compression = DEFLATE;
+                strip.is_differenced = lossless::is_differenced(pixels);
+            }
             (Coding::FlatePng, pixels) => {
                 strip.compression = DEFLATE;
                 strip.is_differenced = lossless::is_differenced(pixels);

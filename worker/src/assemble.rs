@@ -1,0 +1,276 @@
+//! Assembling: a document's pages, one by one, into all of its artifacts at once.
+//!
+//! Memory holds one page, however many the document has. A page that could not be read keeps its image; one whose image
+//! can't be had leaves a place of its size.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use pagemill_domain::naming::Stem;
+use pagemill_domain::outcome::{DocumentReport, DocumentResult, Gap, Loss};
+use pagemill_domain::page::PageState;
+use pagemill_domain::page_image::{Deliverable, PageImage};
+use pagemill_domain::page_text::PageText;
+use pagemill_domain::recipe::{Format, Recipe};
+use pagemill_domain::shard::{DocumentPlan, PlannedPage, PlannedSource};
+use pagemill_formats::artifact::{image_for, needs_text, one_file_per_page};
+use pagemill_formats::{DocumentInfo, DocumentPage, DocumentWriter, SourcedImage, WriteError, writer};
+use pagemill_recognition::boxed::client::BoxError;
+
+use crate::WorkerError;
+use crate::page_source::{OpenSource, Unusable, open};
+use crate::results;
+use crate::slot::Bench;
+use crate::staged::StagedArtifact;
+
+/// Tries to get a page's image from the box before a placeholder stands for it.
+const IMAGE_TRIES_MAX: u32 = 2;
+
+/// Writes a document's artifacts. They become visible when all of them are complete.
+pub(crate) fn assemble(
+    bench: &mut Bench,
+    plan: &DocumentPlan,
+    recipe: &Recipe,
+) -> Result<DocumentReport, WorkerError> {
+    let result = match deliver(bench, plan, recipe) {
+        Ok(result) => result,
+        Err(Stopped::Lost(loss)) => {
+            tracing::warn!(document = plan.id.0, %loss, "a document could not be assembled");
+            DocumentResult::Lost(loss)
+        }
+        Err(Stopped::Worker(error)) => return Err(error),
+    };
+    Ok(DocumentReport { document: plan.id, result })
+}
+
+/// Why assembling stopped: the document can't be had now, or the worker can't work.
+enum Stopped {
+    Lost(Loss),
+    Worker(WorkerError),
+}
+
+impl From<WorkerError> for Stopped {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
+}
+
+impl From<WriteError> for Stopped {
+    fn from(error: WriteError) -> Self {
+        match error {
+            // Our side of the copy: the disk is full or gone, and no document can be written.
+            WriteError::Output(_) => Self::Worker(error.into()),
+            other => Self::Lost(Loss::Unavailable { what: other.to_string() }),
+        }
+    }
+}
+
+impl From<Unusable> for Stopped {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Changed => {
+                Self::Lost(Loss::Unavailable { what: "the file changed while the job ran".into() })
+            }
+            Unusable::Lost(loss) => Self::Lost(loss),
+        }
+    }
+}
+
+/// The artifacts of a document while its pages go by.
+struct Assembly<'a> {
+    recipe: &'a Recipe,
+    stem: Stem,
+    pages: u32,
+    open: Vec<OpenArtifact>,
+    complete: Vec<StagedArtifact>,
+    gaps: Vec<Gap>,
+}
+
+struct OpenArtifact {
+    format: Format,
+    staged: StagedArtifact,
+    writer: Box<dyn DocumentWriter + Send>,
+}
+
+fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<DocumentResult, Stopped> {
+    let pages = plan.sources.iter().map(|source| source.pages.len()).sum::<usize>() as u32;
+    let stem = Stem::recorded(plan.name.clone());
+    let mut assembly =
+        Assembly { recipe, stem, pages, open: Vec::new(), complete: Vec::new(), gaps: Vec::new() };
+    let original = |format| format == Format::Pdf && plan.deliver_original;
+    for &format in recipe.formats.iter().filter(|&&format| !original(format) && !one_file_per_page(format)) {
+        assembly.begin(bench, format)?;
+    }
+    let mut number = 0;
+    for planned in &plan.sources {
+        let source = open(bench, &planned.source)?;
+        if recipe.formats.contains(&Format::Pdf) && plan.deliver_original {
+            assembly.copy_original(bench, &source)?;
+        }
+        for page in &planned.pages {
+            if bench.is_stopping() {
+                return Err(Stopped::Lost(Loss::Interrupted));
+            }
+            number += 1;
+            assembly.add_page(bench, planned, &source, page, number)?;
+        }
+    }
+    assembly.finish(bench)
+}
+
+impl Assembly<'_> {
+    fn begin(&mut self, bench: &Bench, format: Format) -> Result<(), Stopped> {
+        let (staged, out) = StagedArtifact::new(bench, format, self.stem.artifact(format))?;
+        let writer = writer(format, &self.info(), self.recipe, out)?;
+        self.open.push(OpenArtifact { format, staged, writer });
+        Ok(())
+    }
+
+    fn info(&self) -> DocumentInfo {
+        let title = self.stem.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        DocumentInfo { title, pages: self.pages }
+    }
+
+    /// The source's own bytes are the PDF.
+    fn copy_original(&mut self, bench: &Bench, source: &OpenSource) -> Result<(), Stopped> {
+        let (staged, mut out) = StagedArtifact::new(bench, Format::Pdf, self.stem.artifact(Format::Pdf))?;
+        let mut reader = io::BufReader::new(&source.file);
+        io::copy(&mut reader, &mut out)
+            .and_then(|_| io::Write::flush(&mut out))
+            .map_err(WriteError::Output)?;
+        self.complete.push(staged);
+        Ok(())
+    }
+
+    fn add_page(
+        &mut self,
+        bench: &mut Bench,
+        planned: &PlannedSource,
+        source: &OpenSource,
+        page: &PlannedPage,
+        number: u32,
+    ) -> Result<(), Stopped> {
+        let text = self.page_text(bench, source, page)?;
+        let images = self.page_images(bench, planned, source, page)?;
+        let document_page = |format| {
+            let image = image_for(format, self.recipe.pdf_part)
+                .and_then(|deliverable| images.get(&(deliverable as u8)));
+            DocumentPage {
+                number,
+                width: page.width,
+                height: page.height,
+                dpi: page.dpi,
+                state: page.state,
+                text: text.as_ref(),
+                image: image.map(|image| SourcedImage { image, source: &source.file }),
+            }
+        };
+        for artifact in &mut self.open {
+            artifact.writer.page(&document_page(artifact.format))?;
+        }
+        for &format in self.recipe.formats.iter().filter(|&&format| one_file_per_page(format)) {
+            let name = self.stem.page_jpeg(number, self.pages);
+            let (staged, out) = StagedArtifact::new(bench, format, name)?;
+            let mut page_writer = writer(format, &self.info(), self.recipe, out)?;
+            page_writer.page(&document_page(format))?;
+            page_writer.finish()?;
+            self.complete.push(staged);
+        }
+        Ok(())
+    }
+
+    fn page_text(
+        &self,
+        bench: &mut Bench,
+        source: &OpenSource,
+        page: &PlannedPage,
+    ) -> Result<Option<PageText>, Stopped> {
+        if !self.recipe.formats.iter().any(|&format| needs_text(format)) {
+            return Ok(None);
+        }
+        if let Some(result) = &page.result {
+            let unavailable = |what: String| Stopped::Lost(Loss::Unavailable { what });
+            let part =
+                bench.wait(bench.blobs.get_result(result)).map_err(|error| unavailable(error.to_string()))?;
+            return results::decode(&part).map(Some).map_err(|error| unavailable(error.to_string()));
+        }
+        if page.state != PageState::Kept {
+            return Ok(None);
+        }
+        let answered = bench.client()?.existing_text(&source.boxed, page.number);
+        bench.spend(answered.cost);
+        match answered.result {
+            Err(BoxError::Loss(loss)) => Err(Stopped::Lost(loss)),
+            // Its own text stays in the page's image or the original file; it is only not repeated.
+            other => Ok(other.ok().flatten()),
+        }
+    }
+
+    /// The page's image for each deliverable that the recipe's formats need.
+    fn page_images(
+        &mut self,
+        bench: &mut Bench,
+        planned: &PlannedSource,
+        source: &OpenSource,
+        page: &PlannedPage,
+    ) -> Result<BTreeMap<u8, PageImage>, Stopped> {
+        let mut images = BTreeMap::new();
+        let formats = self.open.iter().map(|artifact| artifact.format);
+        let per_page = self.recipe.formats.iter().copied().filter(|&format| one_file_per_page(format));
+        let wanted: Vec<Deliverable> =
+            formats.chain(per_page).filter_map(|format| image_for(format, self.recipe.pdf_part)).collect();
+        for deliverable in wanted {
+            if images.contains_key(&(deliverable as u8)) {
+                continue;
+            }
+            match page_image(bench, source, page.number, deliverable)? {
+                Ok(image) => {
+                    images.insert(deliverable as u8, image);
+                }
+                // A dead page is listed as one already.
+                Err(_) if page.state == PageState::Dead => {}
+                Err(reason) => {
+                    let gap = Gap { source: planned.source.id, number: page.number, reason };
+                    if !self.gaps.contains(&gap) {
+                        self.gaps.push(gap);
+                    }
+                }
+            }
+        }
+        Ok(images)
+    }
+
+    fn finish(mut self, bench: &Bench) -> Result<DocumentResult, Stopped> {
+        for artifact in self.open {
+            artifact.writer.finish()?;
+            self.complete.push(artifact.staged);
+        }
+        let mut artifacts = Vec::with_capacity(self.complete.len());
+        for staged in self.complete {
+            artifacts.push(staged.commit(bench)?);
+        }
+        artifacts.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(DocumentResult::Delivered { artifacts, gaps: self.gaps })
+    }
+}
+
+/// The page's image, or why there is none.
+fn page_image(
+    bench: &mut Bench,
+    source: &OpenSource,
+    number: u32,
+    deliverable: Deliverable,
+) -> Result<Result<PageImage, String>, Stopped> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let answered = bench.client()?.deliver(&source.boxed, number, deliverable);
+        bench.spend(answered.cost);
+        match answered.result {
+            Ok(image) => return Ok(Ok(image)),
+            Err(BoxError::Loss(loss)) => return Err(Stopped::Lost(loss)),
+            Err(BoxError::Fault(_)) if tries < IMAGE_TRIES_MAX => {}
+            Err(error) => return Ok(Err(error.to_string())),
+        }
+    }
+}
