@@ -1,5 +1,7 @@
 //! Documents for tests, built in code.
 
+pub(crate) mod images;
+
 use pagemill_domain::geometry::{Orientation, Point, Rect, Turn};
 use pagemill_domain::page::PageState;
 use pagemill_domain::page_image::{Coding, ImageBytes, PageImage, PixelFormat};

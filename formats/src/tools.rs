@@ -44,3 +44,44 @@ impl Workplace {
         printed
     }
 }
+
+/// An image as tools print it.
+pub(crate) struct Picture {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    samples: Vec<u8>,
+}
+
+impl Picture {
+    /// From a PPM file of 8 bits a sample.
+    pub(crate) fn from_ppm(bytes: &[u8]) -> Self {
+        let mut fields = bytes.splitn(5, u8::is_ascii_whitespace);
+        assert_eq!(fields.next(), Some(&b"P6"[..]));
+        let mut number = || String::from_utf8_lossy(fields.next().unwrap()).parse().unwrap();
+        let (width, height, depth): (usize, usize, usize) = (number(), number(), number());
+        assert_eq!(depth, 255);
+        Self { width, height, samples: fields.next().unwrap().to_vec() }
+    }
+
+    /// The colours in the middle of its four quarters: top left, top right, bottom left, bottom right.
+    pub(crate) fn quarters(&self) -> [[u8; 3]; 4] {
+        [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| {
+            let place = (self.height * y / 4 * self.width + self.width * x / 4) * 3;
+            [self.samples[place], self.samples[place + 1], self.samples[place + 2]]
+        })
+    }
+
+    /// Whether nothing is drawn on it.
+    pub(crate) fn is_white(&self) -> bool {
+        self.samples.iter().all(|&sample| sample == 255)
+    }
+
+    /// Whether its quarters have these colours, as far as JPEG keeps them.
+    pub(crate) fn shows(&self, quarters: &[[u8; 3]; 4]) -> bool {
+        self.quarters()
+            .iter()
+            .flatten()
+            .zip(quarters.iter().flatten())
+            .all(|(is, should)| is.abs_diff(*should) <= 6)
+    }
+}

@@ -1,27 +1,48 @@
 //! What other people's programs make of our PDFs.
 
+mod images;
+mod text;
+
 use pagemill_domain::recipe::{Format, PdfPart, Recipe};
 
-use crate::fixtures::{self, Page, written, written_by};
+use crate::fixtures::{self, Page, images as image_fixtures, written, written_by};
 use crate::tools::Workplace;
 
 fn by_part(pdf_part: PdfPart) -> Recipe {
     Recipe { pdf_part, ..Recipe::default() }
 }
 
-fn mixed_pages() -> Vec<Page> {
-    let (jpeg, _) = fixtures::jpeg_page();
-    [vec![jpeg], fixtures::pages()].concat()
+/// Pages with text and every kind of image that the part allows, a blank one and a dead one.
+fn mixed_pages(with_jpx: bool) -> Vec<Page> {
+    let images = image_fixtures::all(with_jpx);
+    let pages = images
+        .into_iter()
+        .map(|(_, image, _)| Page { text: Some(fixtures::page_text()), ..image_fixtures::page(image) });
+    pages.chain([fixtures::jpeg_page().0]).chain(fixtures::pages()).collect()
 }
 
 #[test]
 fn qpdf_finds_no_fault() {
     let workplace = Workplace::new();
-    for (name, pages) in [("none.pdf", vec![]), ("mixed.pdf", mixed_pages())] {
+    for (name, pages) in [("none.pdf", vec![]), ("mixed.pdf", mixed_pages(true))] {
         workplace.put(name, &written(Format::Pdf, &pages));
         let printed = workplace.printed("qpdf", &["--check", name]);
         assert!(printed.contains("No syntax or stream encoding errors found"), "{printed}");
     }
+}
+
+#[test]
+fn the_page_tree_has_room_for_thousands() {
+    let workplace = Workplace::new();
+    let pages = vec![fixtures::pages()[2].clone(); 1_100];
+    workplace.put("long.pdf", &written(Format::Pdf, &pages));
+    workplace.printed("qpdf", &["--check", "long.pdf"]);
+    assert_eq!(workplace.printed("qpdf", &["--show-npages", "long.pdf"]).trim(), "1100");
+}
+
+#[test]
+fn the_same_pages_give_the_same_bytes() {
+    assert_eq!(written(Format::Pdf, &mixed_pages(false)), written(Format::Pdf, &mixed_pages(false)));
 }
 
 /// One Java machine for all files: it takes longer to start than to check them.
@@ -29,9 +50,11 @@ fn qpdf_finds_no_fault() {
 fn preflight_finds_pdf_a_1b() {
     let workplace = Workplace::new();
     let recipe = by_part(PdfPart::A1b);
+    let pages = mixed_pages(false);
     let files = [
-        workplace.put("mixed.pdf", &written_by(Format::Pdf, &recipe, &mixed_pages())),
-        workplace.put("images.pdf", &written_by(Format::ImagePdf, &recipe, &mixed_pages())),
+        workplace.put("mixed.pdf", &written_by(Format::Pdf, &recipe, &pages)),
+        workplace.put("images.pdf", &written_by(Format::ImagePdf, &recipe, &pages)),
+        workplace.put("none.pdf", &written_by(Format::Pdf, &recipe, &[])),
     ];
     let list: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
     workplace.put("list", list.join("\n").as_bytes());

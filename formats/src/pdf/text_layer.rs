@@ -35,10 +35,10 @@ pub(super) fn write(content: &mut Vec<u8>, text: &PageText, size: PageSize, font
     let start = content.len();
     let (x_scale, y_scale) = (size.width / f64::from(text.width), size.height / f64::from(text.height));
     content.extend(b"\nq ");
-    numbers(content, &[x_scale, 0.0, 0.0, y_scale, 0.0, 0.0], 6);
+    numbers(content, &[x_scale, 0.0, 0.0, y_scale, 0.0, 0.0]);
     content.extend(b" cm BT/F 1 Tf 3 Tr");
     let empty = content.len();
-    let mut stretch = 100;
+    let mut stretch = 100.0;
     for line in text.lines() {
         if let Some(placed) = PlacedLine::new(line, text, font) {
             placed.write(content, text.height, &mut stretch);
@@ -109,38 +109,72 @@ impl PlacedLine {
     }
 
     /// Writes the line's matrix and its words. `stretch` is the scaling across (in percent) that is in force.
-    fn write(&self, content: &mut Vec<u8>, page_height: u32, stretch: &mut u32) {
-        let (x, y) = (self.along.0 * self.height, -self.along.1 * self.height);
+    fn write(&self, content: &mut Vec<u8>, page_height: u32, stretch: &mut f64) {
+        let error_max = self.height * ERROR_HEIGHTS_MAX;
+        let (x, y) = self.matrix();
         content.push(b'\n');
-        numbers(content, &[x, y, -y, x], 2);
+        numbers(content, &[x, y, -y, x]);
         content.push(b' ');
-        numbers(content, &[self.origin.0, f64::from(page_height) - self.origin.1], 1);
+        let origin = (self.origin.0, f64::from(page_height) - self.origin.1);
+        numbers(content, &[rounded(origin.0, error_max), rounded(origin.1, error_max)]);
         content.extend(b" Tm");
+        let em = x.hypot(y);
         // Where the next glyph would stand, with every rounding so far: errors do not add up along a line.
         let mut pen = 0.0;
         for word in &self.words {
-            let natural = word.codes.len() as f64 * ADVANCE_EMS * self.height;
-            let percent = (word.width / natural * 100.0).round().clamp(1.0, STRETCH_PERCENT_MAX) as u32;
-            if *stretch != percent {
+            let natural = word.codes.len() as f64 * ADVANCE_EMS * em;
+            let percent = word.width / natural * 100.0;
+            let percent =
+                rounded(percent, error_max / natural * 100.0).clamp(STRETCH_PERCENT_MIN, STRETCH_PERCENT_MAX);
+            if (*stretch - percent).abs() > 0.0 {
                 *stretch = percent;
                 content.push(b' ');
-                numbers(content, &[f64::from(percent)], 0);
+                numbers(content, &[percent]);
                 content.extend(b" Tz");
             }
-            let em = self.height * f64::from(percent) / 100.0;
-            let back = ((pen - word.start) * 1000.0 / em).round();
-            pen -= back * em / 1000.0;
-            pen += (word.codes.len() + 1) as f64 * ADVANCE_EMS * em;
+            let thousandth = em * percent / 100.0 / 1000.0;
+            let back = rounded((pen - word.start) / thousandth, error_max / thousandth);
+            pen += (word.codes.len() + 1) as f64 * ADVANCE_EMS * 1000.0 * thousandth - back * thousandth;
             content.push(b'[');
             if back != 0.0 {
-                numbers(content, &[back], 0);
+                numbers(content, &[back]);
             }
             let spaced: Vec<u16> = word.codes.iter().copied().chain([SPACE]).collect();
             spaced.chunks(CODES_PER_STRING_MAX).for_each(|codes| string(content, codes));
             content.extend(b"]TJ");
         }
     }
+
+    /// The direction of reading, as long as the line is high, in PDF's coordinates (y upwards). The smaller part is
+    /// so exact that the line's end lies right.
+    fn matrix(&self) -> (f64, f64) {
+        let length = self.words.last().map_or(0.0, |word| word.start + word.width).max(self.height);
+        let error_max = self.height * ERROR_HEIGHTS_MAX;
+        let (x, y) = (self.along.0, -self.along.1);
+        if x.abs() > y.abs() {
+            let large = rounded(x * self.height, error_max);
+            (large, rounded(large * y / x, error_max * self.height / length))
+        } else {
+            let large = rounded(y * self.height, error_max);
+            (rounded(large * x / y, error_max * self.height / length), large)
+        }
+    }
 }
+
+/// How far a cell may lie from its place, in line heights: a pixel at 300 dpi, far less than boxes err. It buys round
+/// numbers, and these make a page's text a quarter smaller.
+const ERROR_HEIGHTS_MAX: f64 = 0.02;
+
+/// `value` as the roundest number that errs by no more than `error_max`.
+fn rounded(value: f64, error_max: f64) -> f64 {
+    let steps =
+        [1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01];
+    let round = |step: f64| (value / step).round() * step;
+    steps.into_iter().map(round).find(|round| (round - value).abs() <= error_max).unwrap_or(round(0.001))
+}
+
+/// Narrower glyphs serve no reader; the bound also keeps a word of a million letters from a division by nothing.
+const STRETCH_PERCENT_MIN: f64 = 0.1;
 
 /// Reals of PDF/A-1 end at 32,767 (ISO 19005-1 § 6.1.12).
 const STRETCH_PERCENT_MAX: f64 = 32_767.0;
@@ -231,19 +265,20 @@ fn centre(bounds: Rect) -> (f64, f64) {
     )
 }
 
-/// Appends numbers of at most so many decimals, a space between them, no zero that says nothing.
-fn numbers(content: &mut Vec<u8>, values: &[f64], decimals: usize) {
+/// Appends numbers with a space between them: at most [`DECIMALS`], no zero that says nothing.
+fn numbers(content: &mut Vec<u8>, values: &[f64]) {
     for (index, value) in values.iter().enumerate() {
         if index > 0 {
             content.push(b' ');
         }
-        let mut text = format!("{value:.decimals$}");
-        if text.contains('.') {
-            text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
-        }
+        let text = format!("{value:.DECIMALS$}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
         content.extend(if text == "-0" { b"0" } else { text.as_bytes() });
     }
 }
+
+/// A unit of the page's content is a pixel at the most; a millionth of it is exact on any page.
+const DECIMALS: usize = 6;
 
 /// Appends a string of two-byte codes. Parentheses and backslashes are escaped, and so is a carriage return, which
 /// readers would take for a line feed.
@@ -266,8 +301,16 @@ mod tests {
     #[test]
     fn numbers_are_as_short_as_they_can_be() {
         let mut content = Vec::new();
-        numbers(&mut content, &[1.0, 0.5, -0.001, 12.340, 100.0], 2);
+        numbers(&mut content, &[1.0, 0.5, -0.000_000_1, 12.34, 100.0]);
         assert_eq!(String::from_utf8(content).unwrap(), "1 0.5 0 12.34 100");
+    }
+
+    #[test]
+    fn rounding_keeps_its_promise() {
+        assert_eq!(rounded(1234.4, 0.5), 1234.0);
+        assert_eq!(rounded(1234.4, 5.0), 1230.0);
+        assert!((rounded(0.523, 0.005) - 0.52).abs() < 1e-9);
+        assert_eq!(rounded(-0.4, 1.0), 0.0);
     }
 
     #[test]
