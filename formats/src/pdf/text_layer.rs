@@ -307,10 +307,11 @@ mod tests {
 
     #[test]
     fn rounding_keeps_its_promise() {
-        assert_eq!(rounded(1234.4, 0.5), 1234.0);
-        assert_eq!(rounded(1234.4, 5.0), 1230.0);
-        assert!((rounded(0.523, 0.005) - 0.52).abs() < 1e-9);
-        assert_eq!(rounded(-0.4, 1.0), 0.0);
+        for (value, error_max, expected) in
+            [(1234.4, 0.5, 1234.0), (1234.4, 5.0, 1230.0), (0.523, 0.005, 0.52), (-0.4, 1.0, 0.0)]
+        {
+            assert!((rounded(value, error_max) - expected).abs() < 1e-9, "{value} {error_max}");
+        }
     }
 
     #[test]
