@@ -141,7 +141,7 @@ impl Samples {
 }
 
 /// The palette of an image; two entries of black and white are no palette but a bitonal page.
-fn palette(bits: u8, entries: &[u8]) -> PixelFormat {
+pub(crate) fn palette(bits: u8, entries: &[u8]) -> PixelFormat {
     match (bits, entries) {
         (1, [0, 0, 0, 255, 255, 255]) => PixelFormat::Bitonal { black_is_one: false },
         (1, [255, 255, 255, 0, 0, 0]) => PixelFormat::Bitonal { black_is_one: true },

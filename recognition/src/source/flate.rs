@@ -110,7 +110,7 @@ fn apply(filter: usize, row: &[u8], above: &[u8], pixel_bytes: usize, filtered: 
 }
 
 /// The neighbour nearest to `left + up - corner` (section 9.4).
-fn paeth(left: u8, up: u8, corner: u8) -> u8 {
+pub(crate) fn paeth(left: u8, up: u8, corner: u8) -> u8 {
     let (a, b, c) = (i16::from(left), i16::from(up), i16::from(corner));
     let (to_left, to_up, to_corner) = ((b - c).abs(), (a - c).abs(), (a + b - 2 * c).abs());
     if to_left <= to_up && to_left <= to_corner {

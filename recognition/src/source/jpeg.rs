@@ -95,6 +95,12 @@ impl JpegHeader {
         Ok(())
     }
 
+    /// Whether four components are inks as they are, not YCCK.
+    pub(crate) fn has_plain_inks(&self) -> bool {
+        const YCCK: u8 = 2;
+        self.components == 4 && self.adobe_transform != Some(YCCK)
+    }
+
     /// Whether every reader of PDF, and every JPEG reader, shows these very bytes right: Huffman coding, grey or
     /// colour. CMYK would need a CMYK output intent, arithmetic coding is outside of PDF.
     pub(crate) fn is_plain(&self) -> bool {
@@ -139,9 +145,8 @@ fn decode_plain_cmyk(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefec
 
 /// Decodes four components to the inks that are stored, neither converted nor inverted.
 pub(crate) fn decode_inks(bytes: &[u8], header: &JpegHeader) -> Result<Vec<u8>, PageDefect> {
-    const TRANSFORMED: u8 = 2;
     header.check()?;
-    if header.components != 4 || header.adobe_transform == Some(TRANSFORMED) {
+    if !header.has_plain_inks() {
         return Err(PageDefect::Unsupported("inks in a JPEG of other components".into()));
     }
     let options = DecoderOptions::default()

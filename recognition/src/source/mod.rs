@@ -14,6 +14,7 @@ mod g4;
 mod header;
 mod jpeg;
 mod orient;
+mod pdf;
 mod png;
 mod raster;
 mod tiff;
@@ -33,6 +34,7 @@ use pagemill_domain::scan::{PageDefect, PageFacts, Rejection, SourceFacts, Sourc
 use self::deliver::{Decoded, jpeg_pixels, page_image, passed_through};
 use self::header::{Header, defective};
 use self::jpeg::JpegHeader;
+use self::pdf::PdfFile;
 use self::png::PngHeader;
 use self::tiff::TiffPages;
 use crate::scan::Scan;
@@ -52,13 +54,14 @@ enum Content {
     Jpeg(JpegHeader),
     Png(PngHeader),
     Tiff(TiffPages),
+    Pdf(Box<PdfFile>),
 }
 
 impl Source {
     /// Recognises the content, never the name, and reads its headers.
     pub fn open(bytes: SourceBytes, limits: &Limits) -> Result<Self, Rejection> {
         let limits = limits.clone();
-        let content = guarded(|| Content::read((*bytes).as_ref(), &limits))
+        let content = guarded(|| Content::read(&bytes, &limits))
             .unwrap_or_else(|panic| Err(Rejection::Damaged(panic)))?;
         Ok(Self { bytes, limits, content, facts: OnceCell::new() })
     }
@@ -68,7 +71,7 @@ impl Source {
         self.facts.get_or_init(|| SourceFacts {
             kind: self.content.kind(),
             pages: (0..self.content.page_count()).map(|page| self.page_facts(page)).collect(),
-            signed: false,
+            signed: guarded(|| self.content.is_signed()).unwrap_or(false),
         })
     }
 
@@ -94,8 +97,9 @@ impl Source {
     }
 
     /// The text that a PDF page has already, in page space; `None` where it has none.
-    pub fn existing_text(&self, _page: u32) -> Option<PageText> {
-        None
+    pub fn existing_text(&self, page: u32) -> Option<PageText> {
+        let Content::Pdf(file) = &self.content else { return None };
+        guarded_page(|| file.existing_text(page as usize)).ok().flatten()
     }
 
     fn bytes(&self) -> &[u8] {
@@ -108,6 +112,7 @@ impl Source {
                 Content::Jpeg(jpeg) => jpeg.image.facts(&self.limits, jpeg.check().err()),
                 Content::Png(png) => png.image.facts(&self.limits, None),
                 Content::Tiff(pages) => pages.facts(self.bytes(), page as usize, &self.limits),
+                Content::Pdf(file) => file.facts(page as usize),
             })
         });
         facts.unwrap_or_else(defective)
@@ -122,6 +127,7 @@ impl Source {
             Content::Jpeg(jpeg) => jpeg.image.clone(),
             Content::Png(png) => png.image.clone(),
             Content::Tiff(pages) => pages.layout(self.bytes(), page as usize)?.1.image,
+            Content::Pdf(file) => file.header(page as usize)?,
         };
         header.check(&self.limits)?;
         Ok(header)
@@ -140,6 +146,7 @@ impl Source {
                     layout.decode(&tiff).map(Decoded::Lossless)
                 }
             }
+            Content::Pdf(file) => file.decode(page as usize),
         }
     }
 
@@ -171,6 +178,7 @@ impl Source {
                     }
                 }))
             }
+            Content::Pdf(file) => file.pass_through(page as usize, deliverable),
         }
     }
 
@@ -193,7 +201,8 @@ impl Source {
 }
 
 impl Content {
-    fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Rejection> {
+    fn read(source: &SourceBytes, limits: &Limits) -> Result<Self, Rejection> {
+        let bytes = (**source).as_ref();
         if bytes.is_empty() {
             return Err(Rejection::Empty);
         }
@@ -210,6 +219,9 @@ impl Content {
         if tiff::is_tiff(bytes) {
             return TiffPages::read(bytes, limits).map(Self::Tiff);
         }
+        if pdf::is_pdf(bytes) {
+            return PdfFile::open(Arc::clone(source), limits).map(|file| Self::Pdf(Box::new(file)));
+        }
         Err(Rejection::UnknownKind)
     }
 
@@ -218,6 +230,7 @@ impl Content {
             Self::Jpeg(_) => SourceKind::Jpeg,
             Self::Png(_) => SourceKind::Png,
             Self::Tiff(_) => SourceKind::Tiff,
+            Self::Pdf(_) => SourceKind::Pdf,
         }
     }
 
@@ -225,7 +238,12 @@ impl Content {
         match self {
             Self::Jpeg(_) | Self::Png(_) => 1,
             Self::Tiff(pages) => pages.len() as u32,
+            Self::Pdf(file) => file.len() as u32,
         }
+    }
+
+    fn is_signed(&self) -> bool {
+        matches!(self, Self::Pdf(file) if file.is_signed())
     }
 }
 

@@ -1,5 +1,9 @@
 mod fixtures;
+mod fuzz;
 mod jpeg;
+mod pdf_fixtures;
+mod pdf_images;
+mod pdf_pages;
 mod png;
 mod tiff;
 

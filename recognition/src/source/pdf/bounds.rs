@@ -1,0 +1,202 @@
+//! Streams are measured before hayro inflates them: it has no limit of its own, and a few kilobytes may hold gigabytes.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use hayro_interpret::hayro_syntax::Filter;
+use hayro_interpret::hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, Stream};
+use hayro_interpret::hayro_syntax::page::Page;
+use hayro_interpret::hayro_syntax::xref::XRef;
+use pagemill_domain::limits::Limits;
+use pagemill_domain::scan::PageDefect;
+
+/// Objects below one page's resources that are looked at; beyond it the page is refused.
+const OBJECTS_PER_PAGE_MAX: usize = 50_000;
+
+/// Nesting of one page's resources.
+const DEPTH_MAX: usize = 100;
+
+/// What was measured so far, for all pages: they share their fonts and forms.
+pub(super) struct Bounds {
+    /// Bytes that one stream may hold when inflated: three for each pixel that a page may have.
+    stream_bytes_max: u64,
+    /// Bytes that a stream may hold that can only be estimated: half of what the child may map.
+    estimated_bytes_max: u64,
+    pixels_max: u64,
+    measured: HashMap<(ObjectIdentifier, Scope), bool>,
+}
+
+/// What is about to be inflated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scope {
+    /// Content, forms, fonts, functions: all that a page is painted with but its images.
+    Painting,
+    /// Its images, too.
+    Images,
+}
+
+impl Bounds {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            stream_bytes_max: limits.pixels_per_page_max.saturating_mul(3),
+            estimated_bytes_max: limits.child_memory_mib_max.saturating_mul(1 << 19),
+            pixels_max: limits.pixels_per_page_max,
+            measured: HashMap::new(),
+        }
+    }
+
+    /// Before a page's content is interpreted.
+    pub(super) fn check_painting(&mut self, page: &Page<'_>) -> Result<(), PageDefect> {
+        self.check(page, Scope::Painting)
+    }
+
+    /// Before a page's images are decoded.
+    pub(super) fn check_images(&mut self, page: &Page<'_>) -> Result<(), PageDefect> {
+        self.check(page, Scope::Images)
+    }
+
+    fn check(&mut self, page: &Page<'_>, scope: Scope) -> Result<(), PageDefect> {
+        let mut walk = Walk { bounds: self, xref: page.xref(), scope, objects: 0 };
+        let resources = page.resources();
+        let roots = [
+            &resources.x_objects,
+            &resources.fonts,
+            &resources.patterns,
+            &resources.color_spaces,
+            &resources.shadings,
+            &resources.ext_g_states,
+        ];
+        let is_safe = page.raw().get::<Object>("Contents").is_none_or(|contents| walk.object(contents, 0))
+            && roots.iter().all(|root| walk.dict(root, 0))
+            && page.raw().get::<Array>("Annots").is_none_or(|annotations| {
+                annotations
+                    .iter::<Dict>()
+                    .all(|annotation| annotation.get::<Dict>("AP").is_none_or(|forms| walk.dict(&forms, 0)))
+            });
+        if is_safe {
+            Ok(())
+        } else {
+            Err(PageDefect::Damaged("PDF: a stream or an image is larger than a page may be".into()))
+        }
+    }
+
+    fn is_stream_safe(&self, stream: &Stream<'_>, scope: Scope) -> bool {
+        let dict = stream.dict();
+        let is_image = dict.get::<Name>("Subtype").is_some_and(|subtype| &*subtype == b"Image");
+        if is_image {
+            let side = |key: &str| u64::from(dict.get::<u32>(key).unwrap_or(0));
+            if side("Width").saturating_mul(side("Height")) > self.pixels_max {
+                return false;
+            }
+            if scope == Scope::Painting {
+                return true;
+            }
+        }
+        self.is_inflation_safe(stream)
+    }
+
+    fn is_inflation_safe(&self, stream: &Stream<'_>) -> bool {
+        let filters = stream.filters();
+        let raw = stream.raw_data();
+        let estimate = filters
+            .iter()
+            .fold(raw.len() as u64, |bytes, filter| bytes.saturating_mul(expansion_max(*filter)));
+        if estimate <= self.stream_bytes_max {
+            return true;
+        }
+        match filters.as_slice() {
+            [Filter::FlateDecode] => inflated_bytes(&raw, self.stream_bytes_max) <= self.stream_bytes_max,
+            [Filter::LzwDecode] => unpacked_bytes(&raw, self.stream_bytes_max) <= self.stream_bytes_max,
+            _ => estimate <= self.estimated_bytes_max,
+        }
+    }
+}
+
+/// How many bytes a filter makes of one at most. Image filters count as one: their sizes stand in their headers.
+fn expansion_max(filter: Filter) -> u64 {
+    match filter {
+        // The longest match, 258 bytes, in the shortest codes, 2 bits.
+        Filter::FlateDecode => 1_032,
+        // The longest entry, 4,096 bytes, in 12 bits.
+        Filter::LzwDecode => 2_731,
+        // 128 bytes in 2.
+        Filter::RunLengthDecode => 64,
+        _ => 1,
+    }
+}
+
+/// Bytes that a zlib stream holds, counted up to one more than `most`.
+fn inflated_bytes(raw: &[u8], most: u64) -> u64 {
+    let mut decoder = flate2::read::ZlibDecoder::new(raw).take(most + 1);
+    // Where the stream is damaged, what stands before the damage counts: hayro gives no more either.
+    let mut counted = 0;
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(read @ 1..) = decoder.read(&mut buffer) {
+        counted += read as u64;
+    }
+    counted
+}
+
+/// Bytes that an LZW stream holds, counted until there are more than `most`.
+fn unpacked_bytes(raw: &[u8], most: u64) -> u64 {
+    let mut decoder = weezl::decode::Decoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8);
+    let (mut counted, mut read) = (0, 0);
+    let mut buffer = vec![0; 64 << 10];
+    while counted <= most {
+        let step = decoder.decode_bytes(&raw[read..], &mut buffer);
+        read += step.consumed_in;
+        counted += step.consumed_out as u64;
+        let stalled = step.consumed_in == 0 && step.consumed_out == 0;
+        if stalled || !matches!(step.status, Ok(weezl::LzwStatus::Ok)) {
+            break;
+        }
+    }
+    counted
+}
+
+struct Walk<'b, 'a> {
+    bounds: &'b mut Bounds,
+    xref: &'a XRef,
+    scope: Scope,
+    objects: usize,
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn object(&mut self, object: Object<'a>, depth: usize) -> bool {
+        self.objects += 1;
+        if self.objects > OBJECTS_PER_PAGE_MAX || depth > DEPTH_MAX {
+            return false;
+        }
+        match object {
+            Object::Dict(dict) => self.dict(&dict, depth + 1),
+            Object::Array(array) => array.raw_iter().all(|item| self.maybe_ref(item, depth + 1)),
+            Object::Stream(stream) => {
+                self.bounds.is_stream_safe(&stream, self.scope) && self.dict(stream.dict(), depth + 1)
+            }
+            _ => true,
+        }
+    }
+
+    fn dict(&mut self, dict: &Dict<'a>, depth: usize) -> bool {
+        // What leads away from the page, and what painting never reads.
+        const ELSEWHERE: [&[u8]; 6] = [b"Parent", b"P", b"Dest", b"Metadata", b"StructParents", b"PieceInfo"];
+        dict.entries()
+            .filter(|(key, _)| !ELSEWHERE.contains(&key.as_ref()))
+            .all(|(_, value)| self.maybe_ref(value, depth))
+    }
+
+    fn maybe_ref(&mut self, object: MaybeRef<Object<'a>>, depth: usize) -> bool {
+        let id = match object {
+            MaybeRef::NotRef(object) => return self.object(object, depth),
+            MaybeRef::Ref(reference) => ObjectIdentifier::from(reference),
+        };
+        if let Some(&is_safe) = self.bounds.measured.get(&(id, self.scope)) {
+            return is_safe;
+        }
+        // Objects refer to each other in circles: one that is being measured counts as safe until it is found not to be.
+        self.bounds.measured.insert((id, self.scope), true);
+        let is_safe = self.xref.get::<Object>(id).is_none_or(|object| self.object(object, depth));
+        self.bounds.measured.insert((id, self.scope), is_safe);
+        is_safe
+    }
+}
