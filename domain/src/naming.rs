@@ -12,6 +12,7 @@ use crate::hash::ContentHash;
 use crate::recipe::Format;
 
 mod escape;
+pub mod path_as_text;
 
 pub use escape::{escape, unescape};
 

@@ -79,7 +79,7 @@ pub struct SourceRef {
 #[serde(rename_all = "snake_case")]
 pub enum SourceLocation {
     /// A file that is read in place. The path is the operating system's own bytes.
-    File(PathBuf),
+    File(#[serde(with = "crate::naming::path_as_text")] PathBuf),
 }
 
 /// By what an unchanged file is known without reading it.
