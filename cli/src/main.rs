@@ -1,2 +1,67 @@
-//! The `pagemill` program.
-fn main() {}
+//! The `pagemill` program: reads the command line and wires the crates together.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::{Exit, Failure};
+use settings::Settings;
+
+mod arguments;
+mod child;
+mod doctor;
+mod embedded;
+mod failure;
+mod interrupt;
+mod listing;
+mod logging;
+mod ocr;
+mod output_folder;
+mod progress;
+mod recipe;
+mod report;
+mod settings;
+mod verify;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::RecognitionChild) {
+        return child::run();
+    }
+    let json = arguments.command.wants_json();
+    match run(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.show(json);
+            failure.exit().into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let workers = match &arguments.command {
+        Command::Ocr(ocr) => ocr.workers,
+        _ => None,
+    };
+    let environment = std::env::vars_os().filter_map(|(name, value)| {
+        // What is not UTF-8 is none of our names and none of our values.
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    });
+    let settings = Settings::read(arguments.config.as_deref(), environment, workers)?;
+    logging::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)?;
+    match &arguments.command {
+        Command::Ocr(ocr) => runtime.block_on(ocr::run(ocr, &settings)),
+        Command::Doctor(doctor) => doctor::run(doctor, &settings),
+        Command::Verify(verify) => runtime.block_on(verify::run(verify, &settings)),
+        Command::RecognitionChild => Ok(Exit::Usage),
+    }
+}
+
+/// Threads that move messages; the work itself is done by the slots' threads and their children.
+const RUNTIME_THREADS: usize = 2;

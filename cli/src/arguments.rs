@@ -1,0 +1,172 @@
+//! The command line. Names of commands and flags are a contract; every flag overrides its setting.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use pagemill_domain::recipe::{EngineChoice, ExistingTextRule, Format, Grouping};
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
+
+use crate::child;
+
+/// Turns scans into searchable, checked archives.
+#[derive(Debug, Parser)]
+#[command(name = "pagemill", version, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Settings file (TOML); the environment and flags override it
+    #[arg(long, global = true, value_name = "FILE", env = "PAGEMILL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Recognise files and folders of scans; the same command resumes an interrupted run
+    ///
+    /// Of a folder, everything below it is taken that is named like a scan (JPEG, PNG, TIFF, PDF, or an image of another kind, so that it
+    /// stands in the report); hidden files, symbolic links and output folders are passed over. A file that is named as
+    /// INPUT is taken whatever its name.
+    Ocr(OcrArguments),
+    /// Check that this machine has what Pagemill needs
+    Doctor(DoctorArguments),
+    /// Check an output folder: the hashes of its files, its ledger, its report
+    Verify(VerifyArguments),
+    /// Become a recognition process; only Pagemill itself calls this
+    #[command(name = child::COMMAND, hide = true)]
+    RecognitionChild,
+}
+
+impl Command {
+    /// Whether a machine reads what the command says.
+    pub(crate) const fn wants_json(&self) -> bool {
+        match self {
+            Self::Ocr(ocr) => ocr.json,
+            Self::Doctor(doctor) => doctor.json,
+            Self::Verify(verify) => verify.json,
+            Self::RecognitionChild => false,
+        }
+    }
+}
+
+/// What `pagemill ocr` takes.
+#[derive(Debug, Args)]
+pub(crate) struct OcrArguments {
+    /// Files and folders of scans
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Folder for the results; state is kept in its .pagemill/
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// How the pages are treated.
+    #[command(flatten)]
+    pub(crate) recipe: RecipeFlags,
+    /// Pages that are read at the same time [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<u32>,
+    /// Write progress and result as JSON lines to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Flags that override the recipe file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct RecipeFlags {
+    /// Recipe file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Languages, the main one first [default: vie]
+    #[arg(short, long, value_name = "vie+eng", value_delimiter = '+')]
+    pub(crate) languages: Vec<String>,
+    /// Which engine reads [default: auto]
+    #[arg(long, value_name = "auto|native|tesseract", value_parser = named::<EngineChoice>)]
+    pub(crate) engine: Option<EngineChoice>,
+    /// What is delivered, separated by commas: pdf, txt, alto, hocr, tsv, json, image-pdf, jpeg, tiff [default: pdf]
+    #[arg(long, value_name = "FORMAT,…", value_delimiter = ',', value_parser = named::<Format>)]
+    pub(crate) formats: Vec<Format>,
+    /// What makes a document: each source, or the single-page images of a folder [default: source]
+    #[arg(long, value_name = "source|folder", value_parser = named::<Grouping>)]
+    pub(crate) group: Option<Grouping>,
+    /// What becomes of PDF pages that have text: kept; invisible text read anew; all read anew [default: skip]
+    #[arg(long, value_name = "skip|redo|force", value_parser = named::<ExistingTextRule>)]
+    pub(crate) existing_text: Option<ExistingTextRule>,
+}
+
+/// What `pagemill doctor` takes.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Folder that results are to go to: its disk and file system are checked
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Languages that are to be read
+    #[arg(short, long, value_name = "vie+eng", value_delimiter = '+', default_value = "vie")]
+    pub(crate) languages: Vec<String>,
+    /// Write the findings as JSON lines to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `pagemill verify` takes.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Output folder of an earlier run
+    #[arg(value_name = "DIR")]
+    pub(crate) output: PathBuf,
+    /// Write the findings as JSON lines to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The value of that name, as recipes name it.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, Error> {
+    T::deserialize(StrDeserializer::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn ocr(flags: &[&str]) -> Result<OcrArguments, clap::Error> {
+        let arguments = Arguments::try_parse_from([&["pagemill", "ocr"], flags].concat())?;
+        match arguments.command {
+            Command::Ocr(ocr) => Ok(ocr),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_name_of_the_contract_is_taken() {
+        let formats = "pdf,txt,alto,hocr,tsv,json,image-pdf,jpeg,tiff";
+        let flags = ["a", "b", "-o", "out", "-l", "vie+eng", "--formats", formats, "--existing-text", "redo"];
+        let taken = ocr(&flags).unwrap();
+        assert_eq!(taken.recipe.languages, ["vie", "eng"]);
+        assert_eq!(taken.recipe.formats.len(), 9);
+        assert_eq!(taken.recipe.existing_text, Some(ExistingTextRule::Redo));
+        for (flag, names) in [
+            ("--engine", "auto|native|tesseract"),
+            ("--group", "source|folder"),
+            ("--existing-text", "skip|redo|force"),
+        ] {
+            for name in names.split('|') {
+                assert!(ocr(&["a", "-o", "out", flag, name]).is_ok(), "{flag} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_right_ones() {
+        let refusal = ocr(&["a", "-o", "out", "--formats", "pdf,docx"]).unwrap_err();
+        assert!(refusal.to_string().contains("expected one of `pdf`, `txt`"), "{refusal}");
+        assert_eq!(refusal.exit_code(), 2);
+    }
+}

@@ -1,0 +1,69 @@
+//! The recognition process: models, engine, lock.
+
+use std::path::PathBuf;
+
+use pagemill_domain::recipe::Recipe;
+use pagemill_recognition::boxed::client::{BoxClient, BoxOptions};
+use pagemill_recognition::boxed::protocol::{ReaderSetup, Ready};
+use pagemill_recognition::boxed::sandbox::Layer;
+use pagemill_recognition::reader::ModelDir;
+
+use super::Finding;
+use crate::child;
+use crate::failure::Failure;
+use crate::recipe;
+use crate::settings::Settings;
+
+pub(super) fn findings(languages: &[String], settings: &Settings) -> Result<Vec<Finding>, Failure> {
+    let recipe = Recipe { languages: languages.to_vec(), ..Recipe::default() };
+    recipe::check(&recipe).map_err(|why| Failure::Recipe { file: PathBuf::from("flags"), why })?;
+    let models = child::models();
+    let mut findings = vec![models_finding(&models, &recipe)];
+    let reader = ReaderSetup { recipe, models: models.folder().to_owned() };
+    let options = BoxOptions {
+        program: child::program(),
+        limits: settings.limits.clone(),
+        reader: Some(reader),
+        require_sandbox: false,
+    };
+    match BoxClient::new(options).start() {
+        Ok(ready) => {
+            let fingerprint = ready.fingerprint.as_ref().map(|fingerprint| fingerprint.0.clone());
+            findings.push(Finding::ok("engine", fingerprint.unwrap_or_default()));
+            findings.extend(sandbox_findings(&ready, settings.require_sandbox));
+        }
+        Err(error) => {
+            findings.push(Finding::fail("engine", error.to_string(), "sudo apt-get install tesseract-ocr"));
+        }
+    }
+    Ok(findings)
+}
+
+fn models_finding(models: &ModelDir, recipe: &Recipe) -> Finding {
+    let found = format!("{} in {}", ModelDir::needed(recipe).join(", "), models.folder().display());
+    match models.check(recipe) {
+        Ok(()) => Finding::ok("models", found),
+        Err(error) => Finding::fail(
+            "models",
+            error.to_string(),
+            "install the package, or set TESSDATA_PREFIX to the folder that holds the model",
+        ),
+    }
+}
+
+/// A finding for each layer of the lock that a child was able to put on.
+fn sandbox_findings(ready: &Ready, required: bool) -> Vec<Finding> {
+    let finding = |layer: &Layer| match ready.sandbox.missing(*layer) {
+        None => Finding::ok("sandbox", layer.name()),
+        Some(reason) => {
+            let found = format!("{}: {reason}", layer.name());
+            let remedy = "hostile files are less contained: use a newer kernel, or allow it in the container";
+            if required {
+                Finding::fail("sandbox", found, remedy)
+            } else {
+                Finding::warn("sandbox", found, remedy)
+            }
+        }
+    };
+    Layer::ALL.iter().map(finding).collect()
+}

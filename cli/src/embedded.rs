@@ -1,0 +1,44 @@
+//! The embedded mode's wiring: a store in a file, a queue in the process, blobs in the output folder.
+
+use std::sync::Arc;
+
+use pagemill_backends::Backends;
+use pagemill_backends::blobs::FolderBlobs;
+use pagemill_backends::queue::MemoryQueue;
+use pagemill_backends::store::SqliteStore;
+use pagemill_coordinator::{Coordinator, CoordinatorConfig};
+
+use crate::failure::Failure;
+use crate::output_folder::OutputFolder;
+use crate::settings::Settings;
+
+/// The key of an output folder's job: one folder is one job.
+pub(crate) const JOB_KEY: &str = "output-folder";
+
+/// Shards on their way for each slot: one at work, one waiting.
+const WINDOW_PER_SLOT: usize = 2;
+
+/// Seconds of work in a shard. What a killed run had in hand is read again, so that it is kept short.
+const SHARD_SECONDS: f64 = 5.0;
+
+/// Sources in an inspect shard: a header takes milliseconds.
+const SOURCES_PER_INSPECT_SHARD: u32 = 32;
+
+/// Opens what a run stands on.
+pub(crate) async fn backends(output: &OutputFolder, settings: &Settings) -> Result<Backends, Failure> {
+    let blobs = FolderBlobs::open(output.path(), &output.state()).map_err(anyhow::Error::from)?;
+    let file = output.state().join("state.db");
+    let store = SqliteStore::open(&file, &settings.limits).await.map_err(anyhow::Error::from)?;
+    Ok(Backends { store: Arc::new(store), queue: Arc::new(MemoryQueue::default()), blobs: Arc::new(blobs) })
+}
+
+/// The coordinator of a run.
+pub(crate) fn coordinator(backends: &Backends, settings: &Settings) -> Coordinator {
+    let config = CoordinatorConfig {
+        limits: settings.limits.clone(),
+        window_shards: WINDOW_PER_SLOT * settings.worker_slots as usize,
+        shard_seconds: SHARD_SECONDS,
+        sources_per_inspect_shard: SOURCES_PER_INSPECT_SHARD,
+    };
+    Coordinator::new(config, backends.clone())
+}

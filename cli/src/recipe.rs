@@ -1,0 +1,128 @@
+//! The recipe of a run: the recipe file, overridden by flags, checked once at start.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pagemill_domain::recipe::Recipe;
+use pagemill_domain::scan::DPI_SANE;
+
+use crate::arguments::RecipeFlags;
+use crate::failure::Failure;
+
+/// Largest recipe file, in bytes: a recipe is a page of text.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// More languages than this only slow the engine down; Tesseract itself sets no limit.
+const LANGUAGES_MAX: usize = 8;
+
+/// Reads the recipe of a run.
+pub(crate) fn read(flags: &RecipeFlags) -> Result<Recipe, Failure> {
+    let recipe = flags.recipe.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let origin = flags.recipe.clone().unwrap_or_else(|| PathBuf::from("flags"));
+    let recipe = overridden(recipe, flags).canonical();
+    check(&recipe).map_err(|why| Failure::Recipe { file: origin, why })?;
+    Ok(recipe)
+}
+
+fn read_file(file: &Path) -> Result<Recipe, Failure> {
+    let refuse = |why: String| Failure::Recipe { file: file.to_owned(), why };
+    let bytes = fs::metadata(file).map_err(|error| refuse(error.to_string()))?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(refuse(format!("{bytes} bytes are too many for a recipe")));
+    }
+    let text = fs::read_to_string(file).map_err(|error| refuse(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| refuse(error.to_string()))
+}
+
+fn overridden(mut recipe: Recipe, flags: &RecipeFlags) -> Recipe {
+    if !flags.languages.is_empty() {
+        recipe.languages.clone_from(&flags.languages);
+    }
+    if !flags.formats.is_empty() {
+        recipe.formats.clone_from(&flags.formats);
+    }
+    recipe.engine = flags.engine.unwrap_or(recipe.engine);
+    recipe.group = flags.group.unwrap_or(recipe.group);
+    recipe.existing_text = flags.existing_text.unwrap_or(recipe.existing_text);
+    recipe
+}
+
+/// What is wrong with a recipe whose keys and names are right.
+pub(crate) fn check(recipe: &Recipe) -> Result<(), String> {
+    let languages = &recipe.languages;
+    if languages.is_empty() || languages.len() > LANGUAGES_MAX {
+        return Err(format!("languages must be 1 to {LANGUAGES_MAX}"));
+    }
+    if let Some(language) = languages.iter().find(|language| !is_language(language)) {
+        return Err(format!(
+            "languages: {language:?} is no name of a model, such as vie or script/Vietnamese"
+        ));
+    }
+    if recipe.formats.is_empty() {
+        return Err("formats must not be empty".into());
+    }
+    if recipe.dpi_min > *DPI_SANE.end() {
+        return Err(format!("dpi_min must be at most {}", DPI_SANE.end()));
+    }
+    Ok(())
+}
+
+/// A model's name becomes part of a path: letters, digits and `_`, below at most one folder (`script/…`).
+fn is_language(name: &str) -> bool {
+    let is_word = |part: &str| {
+        !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
+    };
+    name.split('/').count() <= 2 && name.split('/').all(is_word)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use pagemill_domain::recipe::{EngineChoice, Format};
+
+    use super::*;
+
+    fn with_file(toml: &str, mut flags: RecipeFlags) -> Result<Recipe, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(toml.as_bytes()).unwrap();
+        flags.recipe = Some(file.path().to_owned());
+        read(&flags).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn flags_override_the_file() {
+        let file = "languages = ['eng']\nformats = ['tsv']\ndpi_min = 200";
+        let flags = RecipeFlags {
+            formats: vec![Format::Txt, Format::Pdf],
+            engine: Some(EngineChoice::Tesseract),
+            ..RecipeFlags::default()
+        };
+        let recipe = with_file(file, flags).unwrap();
+        assert_eq!(recipe.languages, ["eng"]);
+        assert_eq!(recipe.formats, [Format::Pdf, Format::Txt]);
+        assert_eq!((recipe.engine, recipe.dpi_min), (EngineChoice::Tesseract, 200));
+    }
+
+    #[test]
+    fn every_refusal_names_its_key() {
+        for (file, key) in [
+            ("languages = []", "languages"),
+            ("languages = ['../../etc/passwd']", "languages"),
+            ("formats = []", "formats"),
+            ("formats = ['docx']", "formats"),
+            ("dpi_min = 100000", "dpi_min"),
+            ("dpi = 300", "dpi"),
+            ("[clean_up]\ndeskew = 'yes'", "deskew"),
+        ] {
+            let refusal = with_file(file, RecipeFlags::default()).unwrap_err();
+            assert!(refusal.contains(key), "{file}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let flags = RecipeFlags { recipe: Some("no-such.toml".into()), ..RecipeFlags::default() };
+        assert!(read(&flags).unwrap_err().to_string().contains("no-such.toml"));
+    }
+}

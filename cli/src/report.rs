@@ -1,0 +1,80 @@
+//! The files that describe a run: `report.json` and `report.pages.jsonl`.
+//!
+//! `ledger` depends on sources, recipe and what happened to them alone: two runs of the same job can be compared. `run`
+//! holds what differs between runs.
+
+use std::io::{BufWriter, Write};
+
+use pagemill_backends::Backends;
+use pagemill_coordinator::Coordinator;
+use pagemill_coordinator::report::LedgerReport;
+use pagemill_domain::ids::JobId;
+use pagemill_domain::recipe::Recipe;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// The report of a run.
+pub(crate) const REPORT: &str = "report.json";
+/// A line of JSON for each page.
+pub(crate) const PAGES: &str = "report.pages.jsonl";
+
+/// What `report.json` holds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Comparable between runs.
+    pub(crate) ledger: LedgerReport,
+    /// This run.
+    pub(crate) run: Run,
+}
+
+/// What differs between runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Version of Pagemill.
+    pub(crate) pagemill: String,
+    /// What read the pages; more than one where an earlier run used other versions.
+    pub(crate) fingerprints: Vec<String>,
+    /// How the pages were treated.
+    pub(crate) recipe: Recipe,
+    /// Pages read at the same time.
+    pub(crate) workers: u32,
+    /// Seconds from start to end of this run.
+    pub(crate) seconds: f64,
+    /// Pages that this run finished.
+    pub(crate) pages_done: u64,
+    /// Documents that were written again because a file of theirs was gone.
+    pub(crate) documents_restored: u64,
+    /// Over all runs: CPU milliseconds in the recognition processes.
+    pub(crate) cpu_ms: u64,
+    /// Over all runs: failures that pages caused.
+    pub(crate) faults: u64,
+    /// Over all runs: failures that pages did not cause.
+    pub(crate) losses: u64,
+    /// Over all runs: results that came twice or too late.
+    pub(crate) outcomes_ignored: u64,
+}
+
+/// Writes both files; each appears whole or not at all. Returns the comparable part.
+pub(crate) async fn write(
+    coordinator: &Coordinator,
+    backends: &Backends,
+    job: JobId,
+    run: Run,
+) -> Result<Report, Failure> {
+    let fail = |error: &dyn std::fmt::Display| Failure::from(anyhow::anyhow!("write report: {error}"));
+    let mut pages = backends.blobs.stage_artifact().await.map_err(|error| fail(&error))?;
+    let mut lines = BufWriter::new(pages.file());
+    let ledger =
+        coordinator.report(job, run.recipe.dpi_min, &mut lines).await.map_err(|error| fail(&error))?;
+    lines.flush().map_err(|error| fail(&error))?;
+    drop(lines);
+    backends.blobs.commit_artifact(pages, PAGES).await.map_err(|error| fail(&error))?;
+    let report = Report { ledger, run };
+    let mut staged = backends.blobs.stage_artifact().await.map_err(|error| fail(&error))?;
+    let mut json = serde_json::to_vec_pretty(&report).map_err(|error| fail(&error))?;
+    json.push(b'\n');
+    staged.file().write_all(&json).map_err(|error| fail(&error))?;
+    backends.blobs.commit_artifact(staged, REPORT).await.map_err(|error| fail(&error))?;
+    Ok(report)
+}

@@ -1,0 +1,168 @@
+//! `pagemill verify`: whether an output folder is what its ledger says.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use pagemill_backends::Backends;
+use pagemill_backends::store::{JobState, StoreError};
+use pagemill_domain::hash::{ContentHash, ContentHasher};
+use pagemill_domain::ids::JobId;
+use pagemill_domain::outcome::Artifact;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::arguments::VerifyArguments;
+use crate::embedded;
+use crate::failure::{Exit, Failure};
+use crate::output_folder::OutputFolder;
+use crate::progress::{print_json, print_line};
+use crate::report;
+use crate::settings::Settings;
+
+/// An output folder holds one job, the first of its store.
+const JOB: JobId = JobId(1);
+
+/// Documents that are checked at once.
+const DOCUMENTS_PER_READ: u32 = 500;
+
+/// Bytes that are hashed at once.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Something that is not as the ledger says.
+struct Complaint {
+    path: String,
+    what: String,
+}
+
+/// Checks an output folder.
+pub(crate) async fn run(arguments: &VerifyArguments, settings: &Settings) -> Result<Exit, Failure> {
+    let output = OutputFolder::open_existing(&arguments.output)?;
+    let backends = embedded::backends(&output, settings).await?;
+    let status = match backends.store.status(JOB).await {
+        Err(StoreError::NoSuchJob(_)) => return Err(Failure::NotAnOutput(arguments.output.clone())),
+        status => status.map_err(anyhow::Error::from)?,
+    };
+    let (files, mut complaints) = check_artifacts(&backends, output.path()).await?;
+    if let Err(imbalance) = status.ledger.balance() {
+        complaints.push(Complaint { path: "ledger".into(), what: imbalance.to_string() });
+    }
+    if status.state == JobState::Closed {
+        complaints.extend(check_report(&backends, settings, output.path()).await?);
+    } else {
+        complaints.push(Complaint {
+            path: "ledger".into(),
+            what: "the run is not finished: the same `pagemill ocr` command goes on".into(),
+        });
+    }
+    show(arguments.json, files, &complaints);
+    Ok(if complaints.is_empty() { Exit::Complete } else { Exit::Gaps })
+}
+
+fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
+    for complaint in complaints {
+        if as_json {
+            print_json(&json!({"event": "complaint", "path": complaint.path, "what": complaint.what}));
+        } else {
+            print_line(&format!("{}: {}", complaint.path, complaint.what));
+        }
+    }
+    if as_json {
+        print_json(&json!({"event": "verified", "files": files, "complaints": complaints.len()}));
+    } else if complaints.is_empty() {
+        print_line(&format!("{files} files match their hashes; the ledger balances; the report agrees"));
+    } else {
+        print_line(&format!("{files} files checked, {} complaints", complaints.len()));
+    }
+}
+
+/// Hashes every artifact in the ledger; returns how many there are.
+async fn check_artifacts(backends: &Backends, output: &Path) -> Result<(u64, Vec<Complaint>), Failure> {
+    let (mut files, mut complaints, mut after) = (0, Vec::new(), 0);
+    loop {
+        let documents = backends.store.list_documents(JOB, after, DOCUMENTS_PER_READ).await;
+        let documents = documents.map_err(anyhow::Error::from)?;
+        let Some(last) = documents.last() else { return Ok((files, complaints)) };
+        after = last.id.0;
+        let artifacts: Vec<&Artifact> = documents.iter().flat_map(|document| &document.artifacts).collect();
+        files += artifacts.len() as u64;
+        let found = artifacts.par_iter().filter_map(|artifact| {
+            let what = check_artifact(artifact, output)?;
+            Some(Complaint { path: artifact.name.clone(), what })
+        });
+        complaints.par_extend(found);
+    }
+}
+
+/// What is wrong with an artifact.
+fn check_artifact(artifact: &Artifact, output: &Path) -> Option<String> {
+    match hash(&output.join(&artifact.name)) {
+        Ok((bytes, _)) if bytes != artifact.bytes => {
+            Some(format!("{bytes} bytes instead of {}", artifact.bytes))
+        }
+        Ok((_, hash)) if hash != artifact.hash => Some("its bytes do not match its hash".into()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn hash(path: &Path) -> io::Result<(u64, ContentHash)> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let (mut hasher, mut bytes) = (ContentHasher::default(), 0);
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok((bytes, hasher.finish()));
+        }
+        hasher.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+}
+
+/// Compares the report's files with what the store would report now.
+async fn check_report(
+    backends: &Backends,
+    settings: &Settings,
+    output: &Path,
+) -> Result<Vec<Complaint>, Failure> {
+    let complaint = |path: &str, what: String| vec![Complaint { path: path.into(), what }];
+    let written: Value = match std::fs::read(output.join(report::REPORT)) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(written) => written,
+            Err(error) => return Ok(complaint(report::REPORT, error.to_string())),
+        },
+        Err(error) => return Ok(complaint(report::REPORT, error.to_string())),
+    };
+    let Some(dpi_min) = written["run"]["recipe"]["dpi_min"].as_u64() else {
+        return Ok(complaint(report::REPORT, "its recipe is missing".into()));
+    };
+    let mut pages = HashingWriter::default();
+    let coordinator = embedded::coordinator(backends, settings);
+    let ledger = coordinator.report(JOB, dpi_min as u32, &mut pages).await.map_err(anyhow::Error::from)?;
+    let mut complaints = Vec::new();
+    if serde_json::to_value(&ledger).map_err(anyhow::Error::from)? != written["ledger"] {
+        complaints.extend(complaint(report::REPORT, "its ledger differs from the state".into()));
+    }
+    match hash(&output.join(report::PAGES)) {
+        Ok((_, hash)) if hash == pages.0.finish() => {}
+        Ok(_) => complaints.extend(complaint(report::PAGES, "its pages differ from the state".into())),
+        Err(error) => complaints.extend(complaint(report::PAGES, error.to_string())),
+    }
+    Ok(complaints)
+}
+
+/// Hashes what is written to it.
+#[derive(Default)]
+struct HashingWriter(ContentHasher);
+
+impl Write for HashingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
