@@ -7,7 +7,7 @@ build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptoni
 run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
 # program), and a second Latin language.
-test=(qpdf poppler-utils libpdfbox2-java libactivation-java libjaxb-api-java default-jre-headless libxml2-utils
+test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless libxml2-utils
     imagemagick libtiff-tools sqlite3 python3 tesseract-ocr-fra)
 check=(shellcheck)
 
