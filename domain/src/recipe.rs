@@ -120,19 +120,44 @@ pub enum PdfPart {
     A3b,
 }
 
-/// The steps between decoding and reading; each may be switched off.
+/// The steps around the engine; each may be switched off. What each is worth stands in `docs/benchmarks.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, named one by one in a recipe")]
 pub struct CleanUp {
     /// Find pages that lie upside down or sideways.
     pub orientation: bool,
     /// Straighten pages whose skew is beyond the gate.
     pub deskew: bool,
+    /// Paint dust over before scaling.
+    pub despeckle: bool,
+    /// Bring the paper to one shade.
+    pub background: bool,
+    /// Clear print of grey stamps and pen strokes.
+    pub stamps: bool,
+    /// Sharpen what scanning and scaling blurred.
+    pub sharpen: bool,
+    /// Find ruled tables and read them cell by cell.
+    pub tables: bool,
+    /// Read doubtful cells again.
+    pub second_look: bool,
+    /// Tell Roman numerals from digits by the picture.
+    pub numerals: bool,
 }
 
 impl Default for CleanUp {
     fn default() -> Self {
-        Self { orientation: true, deskew: true }
+        Self {
+            orientation: true,
+            deskew: true,
+            despeckle: true,
+            background: true,
+            stamps: true,
+            sharpen: true,
+            tables: true,
+            second_look: true,
+            numerals: true,
+        }
     }
 }
 

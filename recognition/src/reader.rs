@@ -6,7 +6,9 @@
 mod built_in_page;
 mod fingerprint;
 mod models;
+mod numerals;
 mod page_text;
+mod second_look;
 mod stages;
 
 use pagemill_domain::geometry::Turn;
@@ -117,7 +119,7 @@ impl Reader {
         let Some(scan) = built_in_page::scan() else { return };
         // What is read there does not matter, and a failure shows again on the first page, where it is reported.
         let _ = self.read(&scan);
-        let prepared = prepare::reduce(&scan);
+        let prepared = prepare::reduce(&scan, &self.clean_up);
         if let (Some(orientation), Some(pix)) = (&mut self.orientation, prepared.grey.to_pix()) {
             orientation.orientation(&pix, prepared.dpi);
         }
@@ -135,7 +137,7 @@ impl Reader {
             ..PageText::default()
         };
         let blank = blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
-        let reduced = prepare::reduce(scan);
+        let reduced = prepare::reduce(scan, &self.clean_up);
         stages.prepare_ms = clock.lap_ms();
         if blank {
             return Ok(Reading { text, blank, stages });
@@ -176,12 +178,20 @@ impl Reader {
         clock: &mut CpuClock,
         stages: &mut StageCpu,
     ) -> Result<ReadPage, ReadError> {
-        let prepared = reduced.set_upright(turn).straightened(&self.clean_up);
+        let prepared = reduced.set_upright(turn).finished(&self.clean_up);
         stages.prepare_ms += clock.lap_ms();
-        let layout = layout::analyse(&prepared.grey, prepared.dpi, prepare::GROUND);
+        let layout = layout::analyse(&prepared.grey, prepared.dpi, prepare::GROUND, self.clean_up.tables);
         stages.layout_ms += clock.lap_ms();
         let images: Vec<_> = layout.crops.iter().map(|crop| crop.image.clone()).collect();
-        let readings = self.engine.read_lines(&images)?;
+        let mut readings = self.engine.read_lines(&images)?;
+        if self.clean_up.second_look {
+            second_look::look_again(&mut self.engine, &layout, &mut readings)?;
+        }
+        if self.clean_up.numerals {
+            for (image, reading) in images.iter().zip(&mut readings) {
+                numerals::set_right(image, reading);
+            }
+        }
         stages.recognise_ms += clock.lap_ms();
         Ok(ReadPage { prepared, layout, readings })
     }
@@ -213,5 +223,7 @@ impl ReadPage {
     }
 }
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,14 @@ pub struct Components {
 /// more is noise and counts as without text.
 const RUNS_MAX: usize = 4_000_000;
 
+impl Component {
+    /// Mean length of its runs: about the width of its strokes.
+    #[must_use]
+    pub fn stroke(&self) -> f64 {
+        f64::from(self.area) / f64::from(self.run_count.max(1))
+    }
+}
+
 impl Components {
     /// Finds the ink that is darker than `ink_below(row, cell of 64 columns)`.
     #[must_use]

@@ -38,9 +38,10 @@ pub fn cut(
     line: (usize, &TextLine),
     ground: u8,
     dpi: u32,
+    page_letter_height: i32,
 ) -> Crop {
     let (index, line) = line;
-    let bounds = frame(line, grey);
+    let bounds = frame(line, grey, page_letter_height);
     let (width, height) = (bounds.width() as usize, bounds.height() as usize);
     let mut picture = Grey::filled(width, height, ground);
     for y in 0..height {
@@ -58,16 +59,23 @@ pub fn cut(
     Crop { image, left: bounds.left, top: bounds.top }
 }
 
-fn frame(line: &TextLine, grey: &Grey) -> Span {
+fn frame(line: &TextLine, grey: &Grey, page_letter_height: i32) -> Span {
+    let letter_height = small_letter_height(line.letter_height, f64::from(page_letter_height));
     let ends = [line.bounds.left, line.bounds.right].map(|x| line.baseline_at(f64::from(x)));
     let (high, low) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
+    let top = line.bounds.top.min((high - ABOVE_MIN_HEIGHTS * letter_height) as i32);
+    let bottom = line.bounds.bottom.max((low + BELOW_MIN_HEIGHTS * letter_height) as i32);
     Span {
         left: (line.bounds.left - MARGIN).max(0),
-        top: (line.bounds.top.min((high - ABOVE_MIN_HEIGHTS * line.letter_height) as i32) - MARGIN).max(0),
+        top: (top - MARGIN).max(0),
         right: (line.bounds.right + MARGIN).min(grey.width as i32),
-        bottom: (line.bounds.bottom.max((low + BELOW_MIN_HEIGHTS * line.letter_height) as i32) + MARGIN)
-            .min(grey.height as i32),
+        bottom: (bottom + MARGIN).min(grey.height as i32),
     }
+}
+
+/// Height of a line's small letters, of which a line of capitals or digits has none: those are higher by two fifths.
+fn small_letter_height(of_line: f64, of_page: f64) -> f64 {
+    if of_line > 1.2 * of_page { (of_line / 1.37).max(of_page) } else { of_line.max(0.75 * of_page) }
 }
 
 fn paint_over(picture: &mut Grey, runs: &[super::components::Run], bounds: Span, ground: u8) {

@@ -40,6 +40,8 @@ pub struct Part {
     pub bounds: Span,
     /// Whether it is a letter, not a mark.
     pub letter: bool,
+    /// Width of its strokes in pixels.
+    pub stroke: f64,
 }
 
 /// Typical height of a letter on the page; `None` without anything that looks like letters.
@@ -75,12 +77,12 @@ pub fn find(components: &Components, members: &[usize], letter_height: i32) -> V
     let mut lines: Vec<TextLine> = chains(&boxes)
         .into_iter()
         .map(|chain| {
-            let part = |&at: &usize| Part { component: letters[at], bounds: boxes[at], letter: true };
+            let part = |&at: &usize| Part::of(components, letters[at], true);
             TextLine::of(chain.iter().map(part).collect())
         })
         .collect();
     for mark in marks {
-        attach(&mut lines, mark, components.list[mark].bounds, letter_height);
+        attach(&mut lines, Part::of(components, mark, false), letter_height);
     }
     // A single low scrap is no line; a digit or a Roman one is.
     lines.retain(|line| {
@@ -136,6 +138,13 @@ fn follows(one: &Span, other: &Span) -> bool {
         && overlap * 100 >= lower * OVERLAP_MIN_PERCENT
 }
 
+impl Part {
+    fn of(components: &Components, component: usize, letter: bool) -> Self {
+        let one = &components.list[component];
+        Self { component, bounds: one.bounds, letter, stroke: one.stroke() }
+    }
+}
+
 impl TextLine {
     /// A line of parts, at least one.
     fn of(parts: Vec<Part>) -> Self {
@@ -154,6 +163,14 @@ impl TextLine {
     /// The boxes of its letters.
     pub fn letters(&self) -> impl Iterator<Item = Span> {
         self.parts.iter().filter(|part| part.letter).map(|part| part.bounds)
+    }
+
+    /// Mean width of its letters' strokes, as a part of their height: tells bold print from regular.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        let letters = self.parts.iter().filter(|part| part.letter);
+        let (sum, count) = letters.fold((0.0, 0.0), |(sum, count), part| (sum + part.stroke, count + 1.0));
+        sum / f64::max(count, 1.0) / self.letter_height.max(1.0)
     }
 
     /// The parts of the line whose middles lie left and right of column `x`.
@@ -214,7 +231,8 @@ fn median_slope(points: &[(f64, f64)]) -> f64 {
 }
 
 /// Gives a mark (accent, dot, comma, hyphen) to the line that it is nearest to.
-fn attach(lines: &mut [TextLine], mark: usize, bounds: Span, letter_height: i32) {
+fn attach(lines: &mut [TextLine], mark: Part, letter_height: i32) {
+    let bounds = mark.bounds;
     let (middle_x, reach) = (f64::from(bounds.left + bounds.right) / 2.0, f64::from(letter_height) * 1.2);
     let distance = |line: &TextLine| {
         let beside =
@@ -239,6 +257,6 @@ fn attach(lines: &mut [TextLine], mark: usize, bounds: Span, letter_height: i32)
         let left = f64::from(line.bounds.left);
         line.bounds = line.bounds.union(bounds);
         line.baseline += line.slope * (f64::from(line.bounds.left) - left);
-        line.parts.push(Part { component: mark, bounds, letter: false });
+        line.parts.push(mark);
     }
 }

@@ -4,6 +4,7 @@
 pub mod components;
 pub mod crop;
 pub mod grid;
+mod head;
 pub mod lines;
 pub mod order;
 pub mod rulings;
@@ -46,6 +47,18 @@ pub enum Region {
     },
 }
 
+impl Layout {
+    /// The lines of tables.
+    #[must_use]
+    pub fn table_crops(&self) -> Vec<usize> {
+        let cells = self.regions.iter().filter_map(|region| match region {
+            Region::Table { cells, .. } => Some(cells),
+            Region::Text { .. } => None,
+        });
+        cells.flatten().flatten().map(|line| line.crop).collect()
+    }
+}
+
 /// A line of a region: where it lies, and which picture shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct LineSpan {
@@ -69,13 +82,13 @@ const RULING_EDGE: i32 = 2;
 /// Most lines of a page: small print fills an A3 page with a thousand.
 const LINES_MAX: usize = 5_000;
 
-/// Finds what stands on a prepared page.
+/// Finds what stands on a prepared page; ruled tables only where `tables` says so.
 #[must_use]
-pub fn analyse(grey: &Grey, dpi: u32, ground: u8) -> Layout {
+pub fn analyse(grey: &Grey, dpi: u32, ground: u8, tables: bool) -> Layout {
     let rulings = Rulings::find(grey, RULING_BELOW, dpi);
-    let grids = grid::find(&rulings, grey.width, dpi);
+    let grids = if tables { grid::find(&rulings, grey.width, dpi) } else { Vec::new() };
     let mut clean = grey.clone();
-    erase(&mut clean, &rulings, ground);
+    erase(&mut clean, &rulings, &grids, ground);
     let components = Components::find(&clean, |_| INK_BELOW);
     let Some(letter_height) = lines::letter_height(&components, dpi) else { return Layout::default() };
     let (body, in_cells) = sort_out(&components, &grids, letter_height);
@@ -84,19 +97,37 @@ pub fn analyse(grey: &Grey, dpi: u32, ground: u8) -> Layout {
         .iter()
         .map(|cells| cells.iter().map(|members| cell_lines(&components, members, letter_height)).collect())
         .collect();
-    let groups = around_tables(body, &grids, grey);
+    let groups = around_tables(body, &grids, grey, letter_height);
     Assembly::new(&clean, &components, ground, dpi).layout(groups, grids, cells, letter_height)
 }
 
-/// Paints rulings over: those of tables would join letters that touch them, others would be read as dashes.
-fn erase(grey: &mut Grey, rulings: &Rulings, ground: u8) {
-    for ruling in rulings.across.iter().chain(&rulings.down) {
+/// Paints the rulings of tables over, where the grid says that one lies: they would join letters that touch them. Others
+/// are left, for a row of capitals looks like one ("STTTT" became "SLLLI").
+fn erase(grey: &mut Grey, rulings: &Rulings, grids: &[Grid], ground: u8) {
+    let of_table = |ruling: &&Span| {
+        grids.iter().any(|grid| grid.cells.iter().any(|cell| touches_wall(cell.bounds, **ruling)))
+    };
+    for ruling in rulings.across.iter().chain(&rulings.down).filter(of_table) {
         let span = ruling.grown(RULING_EDGE);
         let (left, right) = (span.left.max(0) as usize, span.right.min(grey.width as i32) as usize);
         for y in span.top.max(0)..span.bottom.min(grey.height as i32) {
             grey.row_mut(y as usize)[left..right].fill(ground);
         }
     }
+}
+
+/// Whether a ruling lies on one of the four walls of a cell.
+fn touches_wall(cell: Span, ruling: Span) -> bool {
+    let slack = 4;
+    let on = |wall: i32, from: i32, to: i32| from - slack <= wall && wall <= to + slack;
+    let meets = ruling.grown(slack).meets(cell);
+    let across = ruling.width() > ruling.height();
+    meets
+        && if across {
+            on(cell.top, ruling.top, ruling.bottom) || on(cell.bottom, ruling.top, ruling.bottom)
+        } else {
+            on(cell.left, ruling.left, ruling.right) || on(cell.right, ruling.left, ruling.right)
+        }
 }
 
 /// Components that may be text: those of the body, and those of each table's cells.
@@ -136,7 +167,7 @@ fn cell_lines(components: &Components, members: &[usize], letter_height: i32) ->
 }
 
 /// Text above, between and below tables, each in its own reading order; a table stands as an empty entry.
-fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey) -> Vec<Option<Group>> {
+fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey, letter_height: i32) -> Vec<Option<Group>> {
     let mut parts: Vec<Vec<TextLine>> = vec![Vec::new(); grids.len() + 1];
     for line in body {
         let middle = line.middle() as i32;
@@ -148,7 +179,7 @@ fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey) -> Vec<Option
     }
     let mut ordered = Vec::new();
     for (at, part) in parts.into_iter().enumerate() {
-        ordered.extend(order::arrange(part, grey.width, grey.height).into_iter().map(Some));
+        ordered.extend(order::arrange(part, letter_height, grey.width, grey.height).into_iter().map(Some));
         if at < grids.len() {
             ordered.push(None);
         }
@@ -190,7 +221,7 @@ impl<'a> Assembly<'a> {
             });
         }
         let cut = |line: (usize, &TextLine)| {
-            crop::cut(self.grey, self.components, &self.owners, line, self.ground, self.dpi)
+            crop::cut(self.grey, self.components, &self.owners, line, self.ground, self.dpi, letter_height)
         };
         let crops = self.lines.iter().enumerate().map(cut).collect();
         Layout { regions, crops, letter_height }

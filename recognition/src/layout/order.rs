@@ -5,6 +5,7 @@
 //! a zone is read row by row; elsewhere the left column is read first, then the right one (recipients beside the
 //! signature). Columns of a few letters (numbers behind a dotted line) belong to their rows.
 
+use super::head;
 use super::lines::TextLine;
 
 /// Gaps narrower than this are spaces between words, in letter heights.
@@ -60,14 +61,14 @@ pub struct Group {
 /// Lines at one height, from left to right.
 type Row = Vec<TextLine>;
 
-/// The lines of a region in reading order.
+/// The lines of a region in reading order; `letter_height` is the page's.
 #[must_use]
-pub fn arrange(lines: Vec<TextLine>, width: usize, height: usize) -> Vec<Group> {
+pub fn arrange(lines: Vec<TextLine>, letter_height: i32, width: usize, height: usize) -> Vec<Group> {
     let rows = rows(lines);
     let mut groups: Vec<Group> = Vec::new();
     let mut at = 0;
     while at < rows.len() {
-        if let Some(corridor) = Corridor::best(&rows, at, width, height) {
+        if let Some(corridor) = Corridor::best(&rows, at, f64::from(letter_height), width, height) {
             groups.extend(corridor.groups(&rows[at..corridor.end]));
             at = corridor.end;
             continue;
@@ -125,14 +126,13 @@ struct Corridor {
     /// Rows with text on both sides.
     both: usize,
     head: bool,
-    /// Mean letter height of its rows.
+    /// The page's.
     letter_height: f64,
 }
 
 impl Corridor {
     /// The clearest corridor that starts in row `start`.
-    fn best(rows: &[Row], start: usize, width: usize, height: usize) -> Option<Self> {
-        let letter_height = rows[start].iter().map(|line| line.letter_height).fold(0.0, f64::max);
+    fn best(rows: &[Row], start: usize, letter_height: f64, width: usize, height: usize) -> Option<Self> {
         gaps(&rows[start], letter_height)
             .into_iter()
             .map(|gap| Self::grow(rows, start, gap, letter_height, height))
@@ -208,11 +208,8 @@ impl Corridor {
     fn groups(&self, rows: &[Row]) -> Vec<Group> {
         let middle = i32::midpoint(self.left, self.right);
         if self.head {
-            let in_rows = rows.iter().flat_map(|row| {
-                let (left, right) = split(row, middle);
-                [left, right].into_iter().flatten()
-            });
-            return vec![Group { zone: Zone::Head, lines: in_rows.collect() }];
+            let rows = rows.iter().map(|row| split(row, middle)).collect();
+            return vec![Group { zone: Zone::Head, lines: head::in_order(rows) }];
         }
         let (left, right) = self.sides(rows);
         vec![Group { zone: Zone::Left, lines: left }, Group { zone: Zone::Right, lines: right }]

@@ -11,11 +11,13 @@ pub mod scale;
 pub mod sharpen;
 pub mod sideways;
 pub mod skew;
+pub mod stamps;
 pub mod turn;
 
 use pagemill_domain::geometry::Turn;
 use pagemill_domain::recipe::CleanUp;
 
+use crate::engine::Span;
 use crate::scan::Scan;
 use grey::Grey;
 use mapping::Mapping;
@@ -55,22 +57,36 @@ pub struct Prepared {
     pub turn: Turn,
     /// Skew of the upright content, clockwise, in thousandths of a degree.
     pub skew_millidegrees: i32,
+    /// Boxes of stamps and signatures, cleaned.
+    pub overlays: Vec<Span>,
 }
 
 /// The page as grey of one resolution both ways, not yet turned.
 #[must_use]
-pub fn reduce(scan: &Scan) -> Prepared {
+pub fn reduce(scan: &Scan, clean_up: &CleanUp) -> Prepared {
     let mut full = channel::brightest(&scan.pix);
-    despeckle::despeckle(&mut full, scan.dpi.coarser());
+    if clean_up.despeckle {
+        despeckle::despeckle(&mut full, scan.dpi.coarser());
+    }
     let factor = |dpi: f64| (f64::from(PREPARED_DPI) / dpi.max(1.0)).min(ENLARGEMENT_MAX);
     // Both ways by the same resolution in the end: a fax of 200 × 100 dpi gets square pixels.
     let limit = factor(scan.dpi.x().min(scan.dpi.y())) * scan.dpi.x().min(scan.dpi.y());
     let dpi = limit.min(f64::from(PREPARED_DPI));
     let size = |length: usize, from: f64| ((length as f64 * dpi / from.max(1.0)).round() as usize).max(1);
     let (width, height) = (size(full.width, scan.dpi.x()), size(full.height, scan.dpi.y()));
-    let grey = background::levelled(&scale::to_size(&full, width, height), dpi.round() as u32, GROUND);
+    let mut grey = scale::to_size(&full, width, height);
+    if clean_up.background {
+        grey = background::levelled(&grey, dpi.round() as u32, GROUND);
+    }
     let to_page = Mapping::scaling(full.width as f64 / width as f64, full.height as f64 / height as f64);
-    Prepared { grey, dpi: dpi.round() as u32, to_page, turn: Turn::None, skew_millidegrees: 0 }
+    Prepared {
+        grey,
+        dpi: dpi.round() as u32,
+        to_page,
+        turn: Turn::None,
+        skew_millidegrees: 0,
+        overlays: Vec::new(),
+    }
 }
 
 impl Prepared {
@@ -79,18 +95,26 @@ impl Prepared {
     pub fn set_upright(&self, turn: Turn) -> Self {
         let grey = turn::by_quarters(&self.grey, turn.inverse());
         let back = Mapping::undoing_turn(turn.inverse(), grey.width as f64, grey.height as f64);
-        Self { to_page: back.then(self.to_page), turn, grey, ..*self }
+        Self { to_page: back.then(self.to_page), turn, grey, overlays: Vec::new(), ..*self }
     }
 
-    /// Straightens the page where its skew is clear and beyond the gate.
+    /// Straightens the page where its skew is clear and beyond the gate, clears it of stamps and sharpens it.
     #[must_use]
-    pub fn straightened(self, clean_up: &CleanUp) -> Self {
-        if !clean_up.deskew {
-            return self;
+    pub fn finished(self, clean_up: &CleanUp) -> Self {
+        let mut page = if clean_up.deskew { self.straightened() } else { self };
+        if clean_up.stamps {
+            page.overlays = stamps::clean(&mut page.grey, page.dpi);
         }
+        if clean_up.sharpen {
+            page.grey = sharpen::sharpened(&page.grey);
+        }
+        page
+    }
+
+    fn straightened(self) -> Self {
         let degrees = skew::straightening_degrees(&self.grey, INK_BELOW).unwrap_or(0.0);
         if degrees.abs() < SKEW_GATE_DEGREES {
-            return self.sharpened();
+            return self;
         }
         let (x, y) = (self.grey.width as f64 / 2.0, self.grey.height as f64 / 2.0);
         let back = Mapping::undoing_rotation(degrees.to_radians(), x, y);
@@ -100,10 +124,5 @@ impl Prepared {
             skew_millidegrees: (-degrees * 1000.0).round() as i32,
             ..self
         }
-        .sharpened()
-    }
-
-    fn sharpened(self) -> Self {
-        Self { grey: sharpen::sharpened(&self.grey), ..self }
     }
 }

