@@ -114,6 +114,8 @@ pub struct JobStatus {
     pub outcomes_ignored: u64,
     /// CPU milliseconds in the box.
     pub cpu_ms: u64,
+    /// Pages whose reading came to an end, each time that it did: a page of a changed source counts again.
+    pub pages_read: u64,
 }
 
 /// The states of a job.

@@ -72,12 +72,13 @@ async fn take(
         .execute(&mut *db)
         .await
         .map_err(database("close a shard"))?;
-    sqlx::query("UPDATE job SET cpu_ms = cpu_ms + $2 WHERE id = $1")
+    sqlx::query("UPDATE job SET cpu_ms = cpu_ms + $2, pages_read = pages_read + $3 WHERE id = $1")
         .bind(job.0)
         .bind(outcome.cpu_ms.cast_signed())
+        .bind(pages_read(&outcome.report))
         .execute(&mut *db)
         .await
-        .map_err(database("count CPU time"))?;
+        .map_err(database("count work"))?;
     match &outcome.report {
         Report::Inspected(reports) => {
             let recipe: Recipe = from_json("recipe", &open.recipe)?;
@@ -95,6 +96,18 @@ async fn take(
         }
         Report::Assembled(report) => take_document(db, job, report, limits).await,
     }
+}
+
+/// Pages that an outcome brings to an end, whichever.
+fn pages_read(report: &Report) -> i64 {
+    let Report::Recognised(pages) = report else { return 0 };
+    let ended = pages.iter().filter(|page| {
+        matches!(
+            page.result,
+            PageResult::Recognised { .. } | PageResult::Blank { .. } | PageResult::Defect(_)
+        )
+    });
+    ended.count() as i64
 }
 
 async fn ignore(db: &mut SqliteConnection, job: JobId) -> Result<(), StoreError> {

@@ -30,6 +30,7 @@ struct JobColumns {
     losses: i64,
     outcomes_ignored: i64,
     cpu_ms: i64,
+    pages_read: i64,
 }
 
 pub(super) async fn status<'c>(
@@ -75,6 +76,7 @@ pub(super) async fn status<'c>(
         losses: row.losses.cast_unsigned(),
         outcomes_ignored: row.outcomes_ignored.cast_unsigned(),
         cpu_ms: row.cpu_ms.cast_unsigned(),
+        pages_read: row.pages_read.cast_unsigned(),
     })
 }
 
