@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
     }
     let embedded = Embedded::open(&output, settings, &recipe).await?;
     let documents_restored = embedded.submit(sources).await?;
-    let before = embedded.status().await?.ledger.pages.terminal();
+    let before = embedded.status().await?.pages_read;
     let finished = embedded.work(settings, &interrupted, &mut progress, start).await?;
     if !finished {
         say_interrupted(arguments.json);
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
         recipe,
         workers: settings.worker_slots,
         seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-        pages_done: status.ledger.pages.terminal().saturating_sub(before),
+        pages_read: status.pages_read.saturating_sub(before),
         documents_restored,
         cpu_ms: status.cpu_ms,
         faults: status.faults,
@@ -220,7 +220,7 @@ fn summary(report: &Report, output: &str) -> Vec<String> {
     if hidden > 0 {
         lines.push(format!("          and {hidden} more"));
     }
-    let rate = if run.seconds > 0.0 { run.pages_done as f64 / run.seconds } else { 0.0 };
+    let rate = if run.seconds > 0.0 { run.pages_read as f64 / run.seconds } else { 0.0 };
     lines.push(format!(
         "sources   {} submitted = {} inspected + {} rejected + {} cancelled",
         sources.submitted, sources.inspected, sources.rejected, sources.cancelled
@@ -230,8 +230,8 @@ fn summary(report: &Report, output: &str) -> Vec<String> {
         pages.declared, pages.recognised, pages.blank, pages.kept, pages.dead, pages.cancelled
     ));
     lines.push(format!(
-        "documents {} delivered to {output}; this run: {} pages in {:.1} s, {rate:.2} pages/s",
-        documents.delivered, run.pages_done, run.seconds
+        "documents {} delivered to {output}; this run read {} pages in {:.1} s, {rate:.2} pages/s",
+        documents.delivered, run.pages_read, run.seconds
     ));
     lines.push(format!("report    {output}/{}", report::REPORT));
     lines

@@ -41,8 +41,8 @@ pub(crate) struct Run {
     pub(crate) workers: u32,
     /// Seconds from start to end of this run.
     pub(crate) seconds: f64,
-    /// Pages that this run finished.
-    pub(crate) pages_done: u64,
+    /// Pages that this run read.
+    pub(crate) pages_read: u64,
     /// Documents that were written again because a file of theirs was gone.
     pub(crate) documents_restored: u64,
     /// Over all runs: CPU milliseconds in the recognition processes.

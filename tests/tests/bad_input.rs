@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use pagemill_tests::scans::{blank, png_bomb, strip};
 use pagemill_tests::{Workplace, assert_balanced};
@@ -31,8 +32,15 @@ fn bad_files_are_listed_and_good_ones_delivered() {
         ("wrong.pdf", good),
         ("header.jpg", truncated[..20].to_vec()),
         ("bomb.png", png_bomb(60_000)),
+        ("broken.pdf", b"%PDF-1.7\nnothing follows\n%%EOF\n".to_vec()),
         ("animation.gif", b"GIF89a\x01\0\x01\0\0\0\0;".to_vec()),
     ]);
+    fs::write(workplace.path().join("plain.pdf"), minimal_pdf()).unwrap();
+    let locked = workplace.scans().join("locked.pdf");
+    let encrypt = ["--warning-exit-0", "--no-warn", "--encrypt", "user", "owner", "256", "--"];
+    let qpdf =
+        Command::new("qpdf").args(encrypt).arg(workplace.path().join("plain.pdf")).arg(locked).status();
+    assert!(qpdf.unwrap().success());
     workplace.ocr(&[]).expect_exit(4);
     let report = workplace.report();
     assert_balanced(&report);
@@ -44,8 +52,11 @@ fn bad_files_are_listed_and_good_ones_delivered() {
     assert_eq!(code("empty.jpg"), Some("source_empty"));
     assert_eq!(code("text.png"), Some("source_unknown_kind"));
     assert_eq!(code("animation.gif"), Some("source_unknown_kind"));
+    assert_eq!(code("locked.pdf"), Some("source_encrypted"));
     assert_eq!(code("bomb.png"), Some("page_too_many_pixels"));
-    assert!(code("header.jpg").is_some(), "{codes:?}");
+    for path in ["header.jpg", "broken.pdf"] {
+        assert!(code(path).is_some(), "{path} is missing among {codes:?}");
+    }
     let names = workplace.artifact_names();
     assert!(names.contains(&"good.pdf".to_owned()) && names.contains(&"wrong.pdf".to_owned()), "{names:?}");
     workplace.verify().expect_exit(0);
@@ -58,6 +69,13 @@ fn bad_files_are_listed_and_good_ones_delivered() {
 
 fn codes_of(workplace: &Workplace) -> Vec<(String, String)> {
     codes(&workplace.report())
+}
+
+/// A PDF of one empty page.
+fn minimal_pdf() -> Vec<u8> {
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+      3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj\ntrailer<</Root 1 0 R>>\n"
+        .to_vec()
 }
 
 #[test]

@@ -94,45 +94,45 @@ fn a_second_run_does_nothing_and_a_change_only_what_it_must() {
     for (name, bytes) in &scans {
         workplace.add(name, bytes);
     }
-    let pages_done = |flags: &[&str]| {
+    let pages_read = |flags: &[&str]| {
         workplace.ocr(flags).expect_exit(0);
         assert_balanced(&workplace.report());
-        workplace.report()["run"]["pages_done"].as_u64().unwrap()
+        workplace.report()["run"]["pages_read"].as_u64().unwrap()
     };
-    assert_eq!(pages_done(&[]), 4);
+    assert_eq!(pages_read(&[]), 4);
     let first = workplace.artifacts();
     let first_ledger = workplace.report()["ledger"].clone();
-    assert_eq!(pages_done(&[]), 0);
+    assert_eq!(pages_read(&[]), 0);
     assert_eq!(workplace.artifacts(), first);
     assert_eq!(workplace.report()["ledger"], first_ledger);
 
     // Touched, not changed: hashed again, not read again.
     workplace.add(&scans[0].0, &scans[0].1);
-    assert_eq!(pages_done(&[]), 0);
+    assert_eq!(pages_read(&[]), 0);
     assert_eq!(workplace.artifacts(), first);
 
     // Another content: that page alone.
     workplace.add(&scans[0].0, &scans[2].1);
-    assert_eq!(pages_done(&[]), 1);
+    assert_eq!(pages_read(&[]), 1);
     let changed = workplace.artifacts();
     assert_ne!(changed["1.pdf"], first["1.pdf"]);
     assert_eq!(changed["2.pdf"], first["2.pdf"]);
 
     // Another format: nothing is read, everything is delivered.
-    assert_eq!(pages_done(&["--formats", "pdf,txt"]), 0);
+    assert_eq!(pages_read(&["--formats", "pdf,txt"]), 0);
     assert_eq!(workplace.artifact_names().len(), 8);
     assert_eq!(workplace.artifacts()["1.pdf"], changed["1.pdf"]);
 
     // A new file: it alone.
     workplace.add("9.jpg", &scans[1].1);
-    assert_eq!(pages_done(&["--formats", "pdf,txt"]), 1);
+    assert_eq!(pages_read(&["--formats", "pdf,txt"]), 1);
 
     // A lost and a damaged artifact come back.
     fs::remove_file(workplace.out().join("2.pdf")).unwrap();
     fs::write(workplace.out().join("3.txt"), "x").unwrap();
     let complaint = workplace.verify().expect_exit(4).stderr;
     assert!(complaint.contains("2.pdf") && complaint.contains("3.txt"), "{complaint}");
-    assert_eq!(pages_done(&["--formats", "pdf,txt"]), 0);
+    assert_eq!(pages_read(&["--formats", "pdf,txt"]), 0);
     assert_eq!(workplace.artifacts()["2.pdf"], changed["2.pdf"]);
     workplace.verify().expect_exit(0);
 }
