@@ -244,10 +244,30 @@ mod tests {
     use quick_xml::events::Event;
 
     use crate::fixtures::{self, written};
+    use crate::tools::schema_errors;
+
+    const SCHEMA: &str = "alto-4-as-written.xsd";
 
     #[test]
     fn pages_blocks_and_tables_become_their_elements() {
         insta::assert_snapshot!(String::from_utf8(written(Format::Alto, &fixtures::pages())).unwrap());
+    }
+
+    #[test]
+    fn documents_validate() {
+        let mut pages = fixtures::pages();
+        pages.push(fixtures::page_of_words(&["\u{0}", "\u{fffe}", "a\tb", "]]>", "\u{202e}"]));
+        pages.push(fixtures::page_of_words(&["\u{0}"]));
+        let document = String::from_utf8(written(Format::Alto, &pages)).unwrap();
+        assert_eq!(schema_errors(SCHEMA, document.as_bytes()), "");
+        for (sound, broken) in [
+            ("WC=\"0.93\"", "WC=\"93\""),
+            ("ID=\"page2\"", "ID=\"page1\""),
+            ("TAGREFS=\"heading\"", "TAGREFS=\"heeding\""),
+        ] {
+            assert!(document.contains(sound));
+            assert_ne!(schema_errors(SCHEMA, document.replace(sound, broken).as_bytes()), "", "{broken}");
+        }
     }
 
     proptest! {

@@ -9,7 +9,8 @@ use pagemill_domain::scan::Dpi;
 
 /// Writes one artifact. Made by [`crate::writer`].
 pub trait DocumentWriter {
-    /// Writes the next page.
+    /// Writes the next page. After [`WriteError::Image`] nothing of the page is written, and it may be given again
+    /// without its image; after any other error the artifact is lost.
     fn page(&mut self, page: &DocumentPage<'_>) -> Result<(), WriteError>;
 
     /// Writes what comes after the last page and flushes; without it the artifact is not complete.
@@ -134,7 +135,7 @@ pub enum WriteError {
 /// Bytes that are held in memory while an image goes from its source to an artifact.
 const PIECE_BYTES: usize = 64 << 10;
 
-impl<'a> SourcedImage<'a> {
+impl SourcedImage<'_> {
     /// Length of the compressed samples in bytes.
     pub(crate) fn length(&self) -> u64 {
         match &self.image.bytes {
@@ -185,26 +186,6 @@ impl<'a> SourcedImage<'a> {
             place += count as u64;
         }
         Ok(())
-    }
-
-    /// A reader over the compressed samples.
-    pub(crate) fn reader(self, page: u32) -> ImageReader<'a> {
-        ImageReader { image: self, page, place: 0 }
-    }
-}
-
-/// Reads an image's compressed samples from first to last.
-pub(crate) struct ImageReader<'a> {
-    image: SourcedImage<'a>,
-    page: u32,
-    place: u64,
-}
-
-impl io::Read for ImageReader<'_> {
-    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
-        let count = self.image.read_at(self.page, self.place, piece).map_err(io::Error::other)?;
-        self.place += count as u64;
-        Ok(count)
     }
 }
 

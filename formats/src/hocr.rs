@@ -142,7 +142,7 @@ impl<W: Write> PageElements<'_, W> {
     }
 
     fn lines(&mut self, lines: &[Line]) -> Result<(), WriteError> {
-        for line in lines {
+        for line in lines.iter().filter(|line| shown_words(line).next().is_some()) {
             self.lines += 1;
             let id = format!("line_{}_{}", self.page, self.lines);
             let title = line_title(line);
@@ -186,10 +186,30 @@ mod tests {
     use quick_xml::events::Event;
 
     use crate::fixtures::{self, written};
+    use crate::tools::schema_errors;
+
+    const SCHEMA: &str = "hocr-1.2-as-written.xsd";
 
     #[test]
     fn pages_blocks_and_tables_become_their_classes() {
         insta::assert_snapshot!(String::from_utf8(written(Format::Hocr, &fixtures::pages())).unwrap());
+    }
+
+    #[test]
+    fn documents_validate() {
+        let mut pages = fixtures::pages();
+        pages.push(fixtures::page_of_words(&["\u{0}", "\u{fffe}", "a\tb", "]]>", "\u{202e}"]));
+        pages.push(fixtures::page_of_words(&["\u{0}"]));
+        let document = String::from_utf8(written(Format::Hocr, &pages)).unwrap();
+        assert_eq!(schema_errors(SCHEMA, document.as_bytes()), "");
+        for (sound, broken) in [
+            ("x_wconf 93", "x_wconf 930"),
+            ("id=\"word_1_2\"", "id=\"word_1_1\""),
+            ("ocr_pageno", "ocr_page_number"),
+        ] {
+            assert!(document.contains(sound));
+            assert_ne!(schema_errors(SCHEMA, document.replace(sound, broken).as_bytes()), "", "{broken}");
+        }
     }
 
     proptest! {

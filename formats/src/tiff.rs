@@ -4,7 +4,6 @@
 //! must be known of a page is the length of its samples.
 
 mod directory;
-mod lossless;
 
 use std::io::{self, Read, Write};
 
@@ -85,8 +84,6 @@ struct Strip<'a> {
 enum Samples<'a> {
     /// As the image has them.
     Original(SourcedImage<'a>),
-    /// Repacked.
-    Packed(Vec<u8>),
     /// So many white rows in T.6.
     WhiteRows(u32),
 }
@@ -130,6 +127,12 @@ impl<'a> Strip<'a> {
             (Coding::G4, PixelFormat::Bitonal { .. }) => {}
             (Coding::Jpeg, PixelFormat::Grey { bits: 8 } | PixelFormat::Rgb) => {
                 let header = JpegHeader::read(page, sourced)?;
+                if header.components != image.pixels.samples() {
+                    return Err(WriteError::Image {
+                        page,
+                        problem: "a JPEG of other channels than declared",
+                    });
+                }
                 strip.compression = JPEG;
                 if header.is_ycbcr() {
                     strip.photometric = YCBCR;
@@ -138,12 +141,7 @@ impl<'a> Strip<'a> {
             }
             (Coding::FlateTiff, pixels) => {
                 strip.compression = DEFLATE;
-                strip.is_differenced = lossless::is_differenced(pixels);
-            }
-            (Coding::FlatePng, pixels) => {
-                strip.compression = DEFLATE;
-                strip.is_differenced = lossless::is_differenced(pixels);
-                strip.samples = Samples::Packed(lossless::repacked(page, sourced)?);
+                strip.is_differenced = matches!(pixels, PixelFormat::Rgb | PixelFormat::Grey { bits: 8 });
             }
             _ => {
                 let problem = "an image of a coding that a TIFF has not, or that does not fit its samples";
@@ -201,7 +199,6 @@ impl<'a> Strip<'a> {
     fn length(&self) -> u64 {
         match &self.samples {
             Samples::Original(sourced) => sourced.length(),
-            Samples::Packed(bytes) => bytes.len() as u64,
             Samples::WhiteRows(rows) => u64::from(*rows).div_ceil(8) + END_OF_BLOCK.len() as u64,
         }
     }
@@ -209,7 +206,6 @@ impl<'a> Strip<'a> {
     fn write(&self, page: u32, out: &mut impl Write) -> Result<(), WriteError> {
         match &self.samples {
             Samples::Original(sourced) => sourced.copy_from(page, 0, out),
-            Samples::Packed(bytes) => Ok(out.write_all(bytes)?),
             Samples::WhiteRows(rows) => Ok(write_white_rows(*rows, out)?),
         }
     }

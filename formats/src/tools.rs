@@ -45,6 +45,16 @@ impl Workplace {
     }
 }
 
+/// Why an XML document does not validate against one of our schemas; empty if it does.
+pub(crate) fn schema_errors(schema: &str, document: &[u8]) -> String {
+    let workplace = Workplace::new();
+    workplace.put("document.xml", document);
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemas").join(schema);
+    let arguments = ["--noout", "--nonet", "--schema", schema.to_str().unwrap(), "document.xml"];
+    let output = workplace.run("xmllint", &arguments);
+    if output.status.success() { String::new() } else { String::from_utf8_lossy(&output.stderr).into_owned() }
+}
+
 /// An image as tools print it.
 pub(crate) struct Picture {
     pub(crate) width: usize,

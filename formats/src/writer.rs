@@ -46,8 +46,9 @@ impl DocumentWriter for InOrder<'_> {
         if page.number != before + 1 || page.number > pages {
             return Err(WriteError::PageOrder { page: page.number, pages, before });
         }
+        self.inner.page(page)?;
         self.before = page.number;
-        self.inner.page(page)
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<(), WriteError> {

@@ -3,6 +3,7 @@
 mod images;
 mod text;
 
+use pagemill_domain::page_image::Deliverable;
 use pagemill_domain::recipe::{Format, PdfPart, Recipe};
 
 use crate::fixtures::{self, Page, images as image_fixtures, written, written_by};
@@ -13,8 +14,8 @@ fn by_part(pdf_part: PdfPart) -> Recipe {
 }
 
 /// Pages with text and every kind of image that the part allows, a blank one and a dead one.
-fn mixed_pages(with_jpx: bool) -> Vec<Page> {
-    let images = image_fixtures::all(with_jpx);
+fn mixed_pages(deliverable: Deliverable) -> Vec<Page> {
+    let images = image_fixtures::all(deliverable);
     let pages = images
         .into_iter()
         .map(|(_, image, _)| Page { text: Some(fixtures::page_text()), ..image_fixtures::page(image) });
@@ -24,7 +25,7 @@ fn mixed_pages(with_jpx: bool) -> Vec<Page> {
 #[test]
 fn qpdf_finds_no_fault() {
     let workplace = Workplace::new();
-    for (name, pages) in [("none.pdf", vec![]), ("mixed.pdf", mixed_pages(true))] {
+    for (name, pages) in [("none.pdf", vec![]), ("mixed.pdf", mixed_pages(Deliverable::Pdf17))] {
         workplace.put(name, &written(Format::Pdf, &pages));
         let printed = workplace.printed("qpdf", &["--check", name]);
         assert!(printed.contains("No syntax or stream encoding errors found"), "{printed}");
@@ -42,7 +43,10 @@ fn the_page_tree_has_room_for_thousands() {
 
 #[test]
 fn the_same_pages_give_the_same_bytes() {
-    assert_eq!(written(Format::Pdf, &mixed_pages(false)), written(Format::Pdf, &mixed_pages(false)));
+    assert_eq!(
+        written(Format::Pdf, &mixed_pages(Deliverable::Pdf14)),
+        written(Format::Pdf, &mixed_pages(Deliverable::Pdf14))
+    );
 }
 
 /// One Java machine for all files: it takes longer to start than to check them.
@@ -50,7 +54,7 @@ fn the_same_pages_give_the_same_bytes() {
 fn preflight_finds_pdf_a_1b() {
     let workplace = Workplace::new();
     let recipe = by_part(PdfPart::A1b);
-    let pages = mixed_pages(false);
+    let pages = mixed_pages(Deliverable::Pdf14);
     let files = [
         workplace.put("mixed.pdf", &written_by(Format::Pdf, &recipe, &pages)),
         workplace.put("images.pdf", &written_by(Format::ImagePdf, &recipe, &pages)),

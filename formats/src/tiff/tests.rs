@@ -1,14 +1,15 @@
 //! What libtiff and `convert` make of our TIFFs.
 
+use pagemill_domain::geometry::Orientation;
+use pagemill_domain::page_image::{Deliverable, ImageBytes, PageImage, PixelFormat};
 use pagemill_domain::recipe::{Format, Recipe};
 
 use crate::document::{DocumentWriter, WriteError};
 use crate::fixtures::{self, Page, images, written};
 use crate::tools::{Picture, Workplace};
 
-/// Every kind of image that a TIFF holds; JBIG2 is none.
 fn kinds() -> Vec<(&'static str, Page, images::Quarters)> {
-    let all = images::all(false).into_iter().filter(|(name, _, _)| *name != "jbig2");
+    let all = images::all(Deliverable::Tiff).into_iter();
     all.map(|(name, image, colours)| (name, images::page(image), colours)).collect()
 }
 
@@ -41,11 +42,15 @@ fn libtiff_reads_every_directory_without_a_warning() {
     assert!(printed.contains("Resolution: 200, 200 pixels/inch"), "{printed}");
 }
 
+fn oriented(tag: u16) -> PageImage {
+    PageImage { orientation: Orientation::from_tag(tag), ..images::one(Deliverable::Tiff, "colour") }
+}
+
 #[test]
 fn orientation_is_a_tag() {
     let workplace = Workplace::new();
     let [a, b, c, d] = images::COLOURS;
-    workplace.put("page.tif", &written(Format::Tiff, &[images::page(images::oriented(6))]));
+    workplace.put("page.tif", &written(Format::Tiff, &[images::page(oriented(6))]));
     let ppm = workplace.run("convert", &["page.tif", "-auto-orient", "ppm:-"]).stdout;
     assert!(Picture::from_ppm(&ppm).shows(&[c, a, d, b]));
 }
@@ -69,7 +74,7 @@ fn a_page_without_image_is_white_and_of_its_size() {
 #[test]
 fn long_documents_are_big_tiff() {
     let workplace = Workplace::new();
-    let pages = vec![images::page(images::oriented(1)); 201];
+    let pages = vec![images::page(oriented(1)); 201];
     workplace.put("long.tif", &written(Format::Tiff, &pages));
     let read = workplace.run("tiffinfo", &["-D", "long.tif"]);
     assert!(read.status.success() && read.stderr.is_empty(), "{}", String::from_utf8_lossy(&read.stderr));
@@ -85,28 +90,29 @@ fn refused(page: &Page) -> String {
 
 #[test]
 fn damaged_images_are_named_errors() {
-    use pagemill_domain::page_image::ImageBytes;
-
     let with_bytes = |kind: &str, change: &dyn Fn(&mut Vec<u8>)| {
-        let mut page = kinds().into_iter().find(|(name, _, _)| *name == kind).unwrap().1;
+        let mut page = images::page(images::one(Deliverable::Tiff, kind));
         if let Some(ImageBytes::Owned(bytes)) = page.image.as_mut().map(|image| &mut image.bytes) {
             change(bytes);
         }
         refused(&page)
     };
-    assert!(with_bytes("colour", &|bytes| bytes.truncate(20)).contains("end too early"));
-    assert!(with_bytes("colour", &|bytes| bytes[5] ^= 0xFF).contains("lossless rows"));
     assert!(with_bytes("jpeg-colour", &|bytes| bytes.truncate(12)).contains("without a frame"));
     assert!(with_bytes("jpeg-colour", &|bytes| bytes.fill(0xFF)).contains("without a frame"));
-    let jbig2 = images::all(false).into_iter().find(|(name, _, _)| *name == "jbig2").unwrap().1;
-    assert!(refused(&images::page(jbig2)).contains("a coding that a TIFF has not"));
+    for name in ["jbig2", "colour"] {
+        let page = images::page(images::one(Deliverable::Pdf14, name));
+        assert!(refused(&page).contains("a coding that a TIFF has not"));
+    }
+    let mut grey = images::one(Deliverable::Tiff, "jpeg-grey");
+    grey.pixels = PixelFormat::Rgb;
+    assert!(refused(&images::page(grey)).contains("other channels"));
 }
 
 #[test]
 fn a_plain_tiff_beyond_four_gib_is_a_named_error() {
-    let mut page = images::page(images::all(false)[7].1.clone());
+    let mut page = images::page(images::one(Deliverable::Tiff, "g4"));
     if let Some(image) = &mut page.image {
-        image.bytes = pagemill_domain::page_image::ImageBytes::Source { offset: 0, length: 5 << 30 };
+        image.bytes = ImageBytes::Source { offset: 0, length: 5 << 30 };
     }
     let mut writer =
         crate::writer(Format::Tiff, &fixtures::info(2), &Recipe::default(), std::io::sink()).unwrap();

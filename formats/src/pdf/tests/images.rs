@@ -1,5 +1,6 @@
 //! Images in PDFs: what is shown, and that their bytes are the original ones.
 
+use pagemill_domain::page_image::Deliverable;
 use pagemill_domain::recipe::Format;
 
 use crate::fixtures::images::{self, COLOURS};
@@ -18,7 +19,7 @@ fn rendered(pages: &[Page]) -> Vec<Picture> {
 
 #[test]
 fn every_coding_shows_its_colours() {
-    let all = images::all(true);
+    let all = images::all(Deliverable::Pdf17);
     let pages: Vec<Page> = all.iter().map(|(_, image, _)| images::page(image.clone())).collect();
     for ((name, _, colours), picture) in all.iter().zip(rendered(&pages)) {
         assert!(picture.shows(colours), "{name} shows {:?}", picture.quarters());
@@ -64,7 +65,7 @@ fn jpeg_streams_are_the_original_bytes() {
 
 #[test]
 fn pages_of_one_jbig2_source_share_their_globals() {
-    let jbig2 = images::all(false).into_iter().find(|(name, _, _)| *name == "jbig2").unwrap().1;
+    let jbig2 = images::one(Deliverable::Pdf14, "jbig2");
     let one = written(Format::ImagePdf, &[images::page(jbig2.clone())]);
     let two = written(Format::ImagePdf, &[images::page(jbig2.clone()), images::page(jbig2)]);
     let count = |bytes: &[u8]| bytes.windows(11).filter(|window| window == b"name\0value\0").count();
