@@ -47,7 +47,7 @@ fn peak_kib() -> u64 {
 fn write_all(pages: u32) {
     // A JPEG's start, frame and filling: enough for a TIFF to read its header.
     let frame = [0xFF, 0xC0, 0, 17, 8, 9, 35, 6, 118, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1];
-    let source = [&[0xFF, 0xD8], &frame[..], &[0xFF, 0xDA], &[7; 300_000]].concat();
+    let source = [&[0xFF, 0xD8], &frame[..], &[0xFF, 0xDA], &vec![7; 300_000]].concat();
     let image = PageImage {
         width: 1654,
         height: 2339,
