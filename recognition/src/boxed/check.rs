@@ -7,8 +7,10 @@ use pagemill_domain::geometry::Rect;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, ImageBytes, PageImage, PixelFormat};
 use pagemill_domain::page_text::{Cell, Content, Line, PageText, Table, Word};
-use pagemill_domain::scan::SourceFacts;
+use pagemill_domain::scan::{PageDefect, Rejection, SourceFacts};
 use unicode_normalization::is_nfc;
+
+use super::protocol::Failure;
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,13 +72,42 @@ fn whole_word(page: Rect, word: &Word) -> Result<(), Rubbish> {
     expect(is_nfc(&word.text), || "a word that is not NFC".into())
 }
 
-/// A source has pages, and not more than the limit.
+/// Longest explanation that a child may give: it goes into reports and the store.
+pub const EXPLANATION_BYTES_MAX: usize = 1024;
+
+/// A failure is explained in a few words.
+pub fn failure(failure: &Failure) -> Result<(), Rubbish> {
+    match failure {
+        Failure::Rejected(
+            Rejection::Damaged(what) | Rejection::Unreadable(what) | Rejection::Poison(what),
+        )
+        | Failure::Engine(what)
+        | Failure::Misused(what) => short(what),
+        Failure::Defect(defect) => short_defect(defect),
+        Failure::Rejected(_) => Ok(()),
+    }
+}
+
+fn short_defect(defect: &PageDefect) -> Result<(), Rubbish> {
+    match defect {
+        PageDefect::Unsupported(what) | PageDefect::Damaged(what) => short(what),
+        PageDefect::Missing | PageDefect::Changed | PageDefect::TooManyPixels { .. } => Ok(()),
+    }
+}
+
+fn short(what: &str) -> Result<(), Rubbish> {
+    expect(what.len() <= EXPLANATION_BYTES_MAX, || format!("an explanation of {} bytes", what.len()))
+}
+
+/// A source has pages, and not more than the limit; each has pixels, or a defect explained in a few words.
 pub fn source_facts(facts: &SourceFacts, limits: &Limits) -> Result<(), Rubbish> {
     let pages = facts.pages.len();
     expect(pages > 0, || "a source without pages".into())?;
     expect(pages as u64 <= u64::from(limits.pages_per_source_max), || format!("a source of {pages} pages"))?;
-    let empty = facts.pages.iter().position(|page| page.defect.is_none() && page.width.min(page.height) == 0);
-    expect(empty.is_none(), || format!("no pixels on page {}", empty.unwrap_or_default() + 1))
+    facts.pages.iter().try_for_each(|page| match &page.defect {
+        Some(defect) => short_defect(defect),
+        None => expect(page.width.min(page.height) > 0, || "a page without pixels".into()),
+    })
 }
 
 /// An image has pixels, its bytes lie inside its source of `source_bytes` bytes, and its palette fits its bits.

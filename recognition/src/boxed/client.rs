@@ -112,6 +112,7 @@ impl BoxClient {
 
     /// A handle that cancels this client's requests, from now until the next call of this function.
     pub fn canceller(&mut self) -> Canceller {
+        self.canceller.retire();
         self.canceller = Canceller::default();
         if let Some(running) = &self.child {
             self.canceller.watch(running.handle());
@@ -208,7 +209,13 @@ impl BoxClient {
 }
 
 fn unexpected(answer: &Answer) -> Rubbish {
-    let debug = format!("{answer:?}");
-    let name = debug.split([' ', '(']).next().unwrap_or_default();
-    Rubbish(format!("an answer to another question: {name}"))
+    let question = match answer {
+        Answer::Opened => "Open",
+        Answer::Closed => "Close",
+        Answer::Inspected(_) => "Inspect",
+        Answer::Read { .. } => "Read",
+        Answer::Delivered(_) => "Deliver",
+        Answer::ExistingText(_) => "ExistingText",
+    };
+    Rubbish(format!("an answer to another question: {question}"))
 }

@@ -92,7 +92,7 @@ fn rubbish_is_a_fault() {
         ("rubbish after the answer", "undecodable"),
         ("oversize", "child_message_mib_max"),
         ("closed", "closed its socket"),
-        ("another answer", "Opened"),
+        ("another answer", "to another question: Open"),
         ("word outside", "a block at"),
     ] {
         let BoxError::Fault(Fault::Rubbish { what }) = page_1_fails(behaviour) else { panic!("{behaviour}") };
@@ -169,8 +169,13 @@ fn cancel_stops_the_page_at_once() {
     later.join().unwrap();
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!(client.read(&source(), 2, false).result.unwrap_err(), interrupted, "still cancelled");
-    client.canceller();
+    let retired = client.canceller();
     assert!(client.read(&source(), 2, false).result.is_ok(), "a new canceller, a new start");
+    let child = client.child_id();
+    client.canceller();
+    retired.cancel();
+    assert!(client.read(&source(), 2, false).result.is_ok());
+    assert_eq!(client.child_id(), child, "an old canceller has no hold on later requests");
 }
 
 fn a_child_that_does_not_start_is_no_fault() {

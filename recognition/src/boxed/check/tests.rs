@@ -108,3 +108,10 @@ fn a_palette_must_fit_its_bits() {
         assert!(page_image(&image(bits, entries), 0).is_err(), "{entries} bytes for {bits} bits");
     }
 }
+
+#[test]
+fn an_explanation_is_short() {
+    let explained = |bytes| Failure::Defect(PageDefect::Damaged("x".repeat(bytes)));
+    assert_eq!(failure(&explained(EXPLANATION_BYTES_MAX)), Ok(()));
+    assert!(failure(&explained(EXPLANATION_BYTES_MAX + 1)).is_err());
+}

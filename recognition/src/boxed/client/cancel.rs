@@ -46,6 +46,11 @@ impl Canceller {
         }
     }
 
+    /// Has nothing to kill any more: its requests are over.
+    pub(super) fn retire(&self) {
+        self.state().child = None;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock can panic half way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

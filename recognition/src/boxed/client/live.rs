@@ -92,7 +92,8 @@ impl LiveChild {
         let mut process = command.spawn()?;
         let said = Tail::new(process.stderr.take().map(OwnedFd::from))?;
         let pid = Pid::from_child(&process);
-        // The child can't have been reaped yet, so the number is still its own.
+        // The child can't have been reaped yet, so the number is still its own. Should the call fail (before Linux
+        // 5.3), the child ends by itself, as its socket closes here.
         let handle = Arc::new(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
         Ok(Self { process, pid, handle, socket: near, said, cpu_seen: Duration::ZERO, message_bytes_max })
     }

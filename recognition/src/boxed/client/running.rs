@@ -11,8 +11,8 @@ use pagemill_domain::outcome::{Fault, Loss};
 use serde::de::DeserializeOwned;
 
 use super::live::{Budget, End, LiveChild};
-use super::{BoxError, BoxOptions, Canceller, Cost, SourceFile};
-use crate::boxed::check::Rubbish;
+use super::{BoxError, BoxOptions, Canceller, Cost, SourceFile, unexpected};
+use crate::boxed::check::{self, Rubbish};
 use crate::boxed::frame;
 use crate::boxed::protocol::{Answer, Failure, PROTOCOL_VERSION, Ready, Request, Setup};
 use crate::boxed::{message_bytes_max, sandbox};
@@ -154,7 +154,7 @@ impl Running {
             .map_err(|error| End::Rubbish(format!("raise the memory limit: {error}")))?;
         match self.request(Request::Open { bytes: source.bytes() }, Some(source.descriptor()))? {
             Answer::Opened => self.open = Some(source.clone()),
-            _ => return Err(Rubbish("no answer to Open".into()).into()),
+            other => return Err(unexpected(&other).into()),
         }
         Ok(())
     }
@@ -165,7 +165,7 @@ impl Running {
             None => Ok(()),
             Some(_) => match self.request(Request::Close, None)? {
                 Answer::Closed => Ok(()),
-                _ => Err(Rubbish("no answer to Close".into()).into()),
+                other => Err(unexpected(&other).into()),
             },
         }
     }
@@ -178,7 +178,13 @@ impl Running {
         let request = frame::encode(&request, message_bytes_max(&self.limits))
             .map_err(|error| End::Rubbish(error.to_string()))?;
         let body = self.live.exchange(&request, descriptor, budget(&self.limits))?;
-        decode::<Result<Answer, Failure>>(&body)?.map_err(Unanswered::Failure)
+        match decode::<Result<Answer, Failure>>(&body)? {
+            Ok(answer) => Ok(answer),
+            Err(failure) => {
+                check::failure(&failure)?;
+                Err(Unanswered::Failure(failure))
+            }
+        }
     }
 
     /// What the end of this child means for the page that it had.
