@@ -13,6 +13,7 @@ mod image;
 mod metadata;
 mod page;
 mod srgb;
+mod syntax;
 mod text_layer;
 mod tree;
 mod truetype;

@@ -3,6 +3,10 @@
 mod images;
 mod text;
 
+use std::fmt::Write;
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
 use pagemill_domain::page_image::Deliverable;
 use pagemill_domain::recipe::{Format, PdfPart, Recipe};
 
@@ -20,6 +24,36 @@ fn mixed_pages(deliverable: Deliverable) -> Vec<Page> {
         .into_iter()
         .map(|(_, image, _)| Page { text: Some(fixtures::page_text()), ..image_fixtures::page(image) });
     pages.chain([fixtures::jpeg_page().0]).chain(fixtures::pages()).collect()
+}
+
+/// A file as a reviewer can read it: streams inflated where they are text, else their length.
+fn readable(pdf: &[u8]) -> String {
+    let mut text = String::new();
+    let mut rest = pdf;
+    let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+    while let Some(start) = find(rest, b"\nstream\n").map(|start| start + 8) {
+        let end = start + find(&rest[start..], b"\nendstream").unwrap();
+        text.push_str(&String::from_utf8_lossy(&rest[..start]));
+        let stream = &rest[start..end];
+        let mut inflated = Vec::new();
+        let is_deflated = ZlibDecoder::new(stream).read_to_end(&mut inflated).is_ok();
+        match String::from_utf8(if is_deflated { inflated } else { stream.to_vec() }) {
+            // Codes of characters are mostly control characters.
+            Ok(stream) => text.push_str(&stream.replace(|c: char| c.is_control() && c != '\n', "·")),
+            Err(binary) => write!(text, "… {} bytes …", binary.as_bytes().len()).unwrap(),
+        }
+        rest = &rest[end..];
+    }
+    text + &String::from_utf8_lossy(rest)
+}
+
+#[test]
+fn the_objects_are_the_reviewed_ones() {
+    let page = Page { text: None, ..fixtures::jpeg_page().0 };
+    insta::assert_snapshot!(readable(&written(
+        Format::Pdf,
+        &[page, fixtures::page_of_words(&["Điều", "1."])]
+    )));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use pdf_writer::Name;
 
 use super::font::{Font, SPACE};
 use super::page::PageSize;
+use super::syntax::{INTEGER_MAX, REAL_MAX, numbers, rounded, string};
 use super::truetype::{ADVANCE, DESCENT, UNITS_PER_EM};
 use crate::characters::shown_words;
 
@@ -80,18 +81,25 @@ struct Extent {
 impl PlacedLine {
     fn new(line: &Line, text: &PageText, font: &mut Font) -> Option<Self> {
         let along = direction(line, text.skew_millidegrees);
-        let anchor = centre(line.bounds);
-        let mut words: Vec<_> = shown_words(line)
+        // Boxes end where the page ends, so that no number is larger than a page.
+        let on_page = |bounds: Rect| Rect {
+            left: bounds.left.min(text.width),
+            top: bounds.top.min(text.height),
+            right: bounds.right.min(text.width),
+            bottom: bounds.bottom.min(text.height),
+        };
+        let anchor = centre(on_page(line.bounds));
+        let words: Vec<_> = shown_words(line)
             .map(|(shown, word)| {
                 let codes: Vec<u16> = shown.chars().map(|letter| font.code(letter)).collect();
-                (codes, Extent::of(word.bounds, along, anchor, line.turn))
+                (codes, Extent::of(on_page(word.bounds), along, anchor, line.turn))
             })
             .collect();
         let (bottom, top) = vertical_extent(&words)?;
         let first = words.first()?.1.start;
         let height = top - bottom;
         let baseline = bottom + height * DESCENT_EMS;
-        let words = words.drain(..).map(|(codes, extent)| PlacedWord {
+        let words = words.into_iter().map(|(codes, extent)| PlacedWord {
             codes,
             start: extent.start - first,
             width: extent.width,
@@ -124,8 +132,7 @@ impl PlacedLine {
         for word in &self.words {
             let natural = word.codes.len() as f64 * ADVANCE_EMS * em;
             let percent = word.width / natural * 100.0;
-            let percent =
-                rounded(percent, error_max / natural * 100.0).clamp(STRETCH_PERCENT_MIN, STRETCH_PERCENT_MAX);
+            let percent = rounded(percent, error_max / natural * 100.0).clamp(STRETCH_PERCENT_MIN, REAL_MAX);
             if (*stretch - percent).abs() > 0.0 {
                 *stretch = percent;
                 content.push(b' ');
@@ -133,7 +140,8 @@ impl PlacedLine {
                 content.extend(b" Tz");
             }
             let thousandth = em * percent / 100.0 / 1000.0;
-            let back = rounded((pen - word.start) / thousandth, error_max / thousandth);
+            let back = rounded((pen - word.start) / thousandth, error_max / thousandth)
+                .clamp(-INTEGER_MAX, INTEGER_MAX);
             pen += (word.codes.len() + 1) as f64 * ADVANCE_EMS * 1000.0 * thousandth - back * thousandth;
             content.push(b'[');
             if back != 0.0 {
@@ -165,19 +173,8 @@ impl PlacedLine {
 /// numbers, and these make a page's text a quarter smaller.
 const ERROR_HEIGHTS_MAX: f64 = 0.02;
 
-/// `value` as the roundest number that errs by no more than `error_max`.
-fn rounded(value: f64, error_max: f64) -> f64 {
-    let steps =
-        [1000.0, 500.0, 200.0, 100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01];
-    let round = |step: f64| (value / step).round() * step;
-    steps.into_iter().map(round).find(|round| (round - value).abs() <= error_max).unwrap_or(round(0.001))
-}
-
 /// Narrower glyphs serve no reader; the bound also keeps a word of a million letters from a division by nothing.
 const STRETCH_PERCENT_MIN: f64 = 0.1;
-
-/// Reals of PDF/A-1 end at 32,767 (ISO 19005-1 § 6.1.12).
-const STRETCH_PERCENT_MAX: f64 = 32_767.0;
 
 /// Lines that deviate from their turn by more than this do not: their baseline is a mistake.
 const SKEW_DEGREES_MAX: f64 = 10.0;
@@ -265,59 +262,59 @@ fn centre(bounds: Rect) -> (f64, f64) {
     )
 }
 
-/// Appends numbers with a space between them: at most [`DECIMALS`], no zero that says nothing.
-fn numbers(content: &mut Vec<u8>, values: &[f64]) {
-    for (index, value) in values.iter().enumerate() {
-        if index > 0 {
-            content.push(b' ');
-        }
-        let text = format!("{value:.DECIMALS$}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        content.extend(if text == "-0" { b"0" } else { text.as_bytes() });
-    }
-}
-
-/// A unit of the page's content is a pixel at the most; a millionth of it is exact on any page.
-const DECIMALS: usize = 6;
-
-/// Appends a string of two-byte codes. Parentheses and backslashes are escaped, and so is a carriage return, which
-/// readers would take for a line feed.
-fn string(content: &mut Vec<u8>, codes: &[u16]) {
-    content.push(b'(');
-    for byte in codes.iter().flat_map(|code| code.to_be_bytes()) {
-        match byte {
-            b'(' | b')' | b'\\' => content.extend([b'\\', byte]),
-            b'\r' => content.extend(b"\\r"),
-            _ => content.push(byte),
-        }
-    }
-    content.push(b')');
-}
-
 #[cfg(test)]
 mod tests {
+    use pagemill_domain::geometry::Point;
+    use pagemill_domain::page_text::Baseline;
+    use pdf_writer::Ref;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fixtures;
 
-    #[test]
-    fn numbers_are_as_short_as_they_can_be() {
-        let mut content = Vec::new();
-        numbers(&mut content, &[1.0, 0.5, -0.000_000_1, 12.34, 100.0]);
-        assert_eq!(String::from_utf8(content).unwrap(), "1 0.5 0 12.34 100");
+    fn rect() -> impl Strategy<Value = Rect> {
+        let edge = prop_oneof![0_u32..4_000, any::<u32>()];
+        [edge.clone(), edge.clone(), edge.clone(), edge].prop_map(|[a, b, c, d]| Rect {
+            left: a,
+            top: b,
+            right: c,
+            bottom: d,
+        })
     }
 
-    #[test]
-    fn rounding_keeps_its_promise() {
-        for (value, error_max, expected) in
-            [(1234.4, 0.5, 1234.0), (1234.4, 5.0, 1230.0), (0.523, 0.005, 0.52), (-0.4, 1.0, 0.0)]
-        {
-            assert!((rounded(value, error_max) - expected).abs() < 1e-9, "{value} {error_max}");
+    fn point() -> impl Strategy<Value = Point> {
+        let place = prop_oneof![-100_i32..4_000, any::<i32>()];
+        (place.clone(), place).prop_map(|(x, y)| Point { x, y })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_boxes_the_numbers_are_those_of_pdf_a(
+            boxes in prop::collection::vec(rect(), 1..6),
+            bounds in rect(),
+            (start, end) in (point(), point()),
+            quarters in 0_u32..4,
+            skew_millidegrees in any::<i32>(),
+            (width, height) in (1_u32..200_000_000, 1_u32..3_000),
+        ) {
+            let mut line = fixtures::line(&["a"; 5][..boxes.len()], 0, 0);
+            line.words.iter_mut().zip(boxes).for_each(|(word, bounds)| word.bounds = bounds);
+            line.bounds = bounds;
+            line.baseline = Baseline { start, end };
+            line.turn = Turn::from_quarters(quarters);
+            let text = PageText { width, height, skew_millidegrees, ..fixtures::page_text() };
+            let mut font = Font::new(Ref::new(1));
+            let mut content = Vec::new();
+            PlacedLine::new(&line, &text, &mut font).unwrap().write(&mut content, height, &mut 100.0);
+            for token in content.split(|byte| b" \n[]()TJTmTz".contains(byte) || *byte < 0x20) {
+                let token = std::str::from_utf8(token).unwrap();
+                let Ok(number) = token.parse::<f64>() else {
+                    prop_assert_eq!(token, "");
+                    continue;
+                };
+                let bound = if token.contains('.') { REAL_MAX } else { INTEGER_MAX };
+                prop_assert!(number.abs() <= bound, "{} in {:?}", number, String::from_utf8_lossy(&content));
+            }
         }
-    }
-
-    #[test]
-    fn codes_that_look_like_syntax_are_escaped() {
-        let mut content = Vec::new();
-        string(&mut content, &[0x0028, 0x0d5c, 0x2900]);
-        assert_eq!(content, b"(\0\\(\\r\\\\\\)\0)");
     }
 }
