@@ -1,14 +1,23 @@
 # Every target does all of its own set-up on a Debian or Ubuntu machine with Rust (https://rustup.rs).
 SHELL := bash
 CARGO ?= cargo
+RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help install test check
+.PHONY: help demo install test test-slow check
 
 help:
+	@echo "make demo       build Pagemill, run it on samples/, show the result"
 	@echo "make install    put pagemill on the PATH"
 	@echo "make test       all tests, with format and lints"
+	@echo "make test-slow  thousands of pages, kills at random moments"
 	@echo "make check      format, lints, scripts, licences of the dependencies"
+
+demo:
+	@echo "demo: installs Tesseract and what the build needs (Debian packages), builds a release, runs it on six scans"
+	@scripts/setup.sh build run
+	$(CARGO) build --release --locked -p pagemill
+	@scripts/demo.sh $(RELEASE)
 
 install:
 	@scripts/setup.sh build run
@@ -20,6 +29,10 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+test-slow:
+	@scripts/setup.sh build run test
+	$(CARGO) test -p pagemill-tests --locked --features slow --no-fail-fast
 
 check:
 	@scripts/setup.sh build check

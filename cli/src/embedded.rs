@@ -18,8 +18,9 @@ pub(crate) const JOB_KEY: &str = "output-folder";
 /// Shards on their way for each slot: one at work, one waiting.
 const WINDOW_PER_SLOT: usize = 2;
 
-/// Seconds of work in a shard. What a killed run had in hand is read again, so that it is kept short.
-const SHARD_SECONDS: f64 = 5.0;
+/// Seconds of work in a shard. Short: what a killed run had in hand is read again, and near the end of a small job all
+/// slots should have something to do.
+const SHARD_SECONDS: f64 = 1.0;
 
 /// Sources in an inspect shard: a header takes milliseconds.
 const SOURCES_PER_INSPECT_SHARD: u32 = 32;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pagemill_domain::hash::ContentHash;
 use pagemill_domain::recipe::Recipe;
 use pagemill_recognition::boxed::client::{BoxClient, BoxOptions};
 use pagemill_recognition::boxed::protocol::{ReaderSetup, Ready};
@@ -28,7 +29,7 @@ pub(super) fn findings(languages: &[String], settings: &Settings) -> Result<Vec<
     };
     match BoxClient::new(options).start() {
         Ok(ready) => {
-            let fingerprint = ready.fingerprint.as_ref().map(|fingerprint| fingerprint.0.clone());
+            let fingerprint = ready.fingerprint.as_ref().map(|fingerprint| shown(&fingerprint.0));
             findings.push(Finding::ok("engine", fingerprint.unwrap_or_default()));
             findings.extend(sandbox_findings(&ready, settings.require_sandbox));
         }
@@ -38,6 +39,18 @@ pub(super) fn findings(languages: &[String], settings: &Settings) -> Result<Vec<
     }
     Ok(findings)
 }
+
+/// A fingerprint with its hashes cut short: enough to see whether two machines have the same models.
+fn shown(fingerprint: &str) -> String {
+    let words = fingerprint.split(' ').map(|word| match word.trim_end_matches(';').parse::<ContentHash>() {
+        Ok(_) => word.replacen(&word[HASH_DIGITS_SHOWN..HASH_DIGITS], "…", 1),
+        Err(_) => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+const HASH_DIGITS: usize = 64;
+const HASH_DIGITS_SHOWN: usize = 12;
 
 fn models_finding(models: &ModelDir, recipe: &Recipe) -> Finding {
     let found = format!("{} in {}", ModelDir::needed(recipe).join(", "), models.folder().display());
@@ -66,4 +79,16 @@ fn sandbox_findings(ready: &Ready, required: bool) -> Vec<Finding> {
         }
     };
     Layer::ALL.iter().map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_cut_short() {
+        let hash = ContentHash::of(b"model").to_string();
+        let expected = format!("tesseract 5; vie {}…; osd {}…", &hash[..12], &hash[..12]);
+        assert_eq!(shown(&format!("tesseract 5; vie {hash}; osd {hash}")), expected);
+    }
 }
