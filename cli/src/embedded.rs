@@ -28,8 +28,7 @@ const SOURCES_PER_INSPECT_SHARD: u32 = 32;
 /// Opens what a run stands on.
 pub(crate) async fn backends(output: &OutputFolder, settings: &Settings) -> Result<Backends, Failure> {
     let blobs = FolderBlobs::open(output.path(), &output.state()).map_err(anyhow::Error::from)?;
-    let file = output.state().join("state.db");
-    let store = SqliteStore::open(&file, &settings.limits).await.map_err(anyhow::Error::from)?;
+    let store = SqliteStore::open(&output.store(), &settings.limits).await.map_err(anyhow::Error::from)?;
     Ok(Backends { store: Arc::new(store), queue: Arc::new(MemoryQueue::default()), blobs: Arc::new(blobs) })
 }
 

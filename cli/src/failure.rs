@@ -60,6 +60,9 @@ pub(crate) enum Failure {
     /// The output folder is an INPUT.
     #[error("the output folder is the input folder {}", .0.display())]
     OutputIsInput(PathBuf),
+    /// A file that is not ours stands where a result would go.
+    #[error("{} is there already, and no run of Pagemill wrote it", .0.display())]
+    OutputTaken(PathBuf),
     /// The output folder can't be used.
     #[error("use {} as output folder: {why}", folder.display())]
     Output {
@@ -94,6 +97,7 @@ impl Failure {
             Self::InputMissing(_) => "input_missing",
             Self::NoScan { .. } => "no_scan",
             Self::OutputIsInput(_) => "output_is_input",
+            Self::OutputTaken(_) => "output_taken",
             Self::Output { .. } => "output_unusable",
             Self::OutputLocked { .. } => "output_locked",
             Self::NotAnOutput(_) => "not_an_output",
@@ -108,6 +112,7 @@ impl Failure {
             | Self::Recipe { .. }
             | Self::Models(_)
             | Self::OutputIsInput(_)
+            | Self::OutputTaken(_)
             | Self::NotAnOutput(_) => Exit::Usage,
             Self::InputMissing(_) | Self::NoScan { .. } => Exit::NoSource,
             Self::Output { .. } | Self::OutputLocked { .. } | Self::Internal(_) => Exit::Internal,
@@ -124,7 +129,7 @@ impl Failure {
             Self::Models(_) => "install the model, or set TESSDATA_PREFIX to the folder that holds it",
             Self::InputMissing(_) => "correct the path; nothing was started",
             Self::NoScan { .. } => "name the files themselves if their names don't end like those of scans",
-            Self::OutputIsInput(_) => "choose another folder for the results",
+            Self::OutputIsInput(_) | Self::OutputTaken(_) => "choose another folder for the results",
             Self::Output { .. } => "choose a folder that you may write to",
             Self::OutputLocked { .. } => "wait for that run or stop it; its state is kept",
             Self::NotAnOutput(_) => "name the folder that was given to `pagemill ocr` with -o",

@@ -18,6 +18,7 @@ mod listing;
 mod logging;
 mod ocr;
 mod output_folder;
+mod overwriting;
 mod progress;
 mod recipe;
 mod report;

@@ -20,7 +20,7 @@ use crate::output_folder::OutputFolder;
 use crate::progress::{INTERVAL, Progress, print_json, print_line};
 use crate::report::{self, Report, Run};
 use crate::settings::Settings;
-use crate::{child, embedded, interrupt, recipe};
+use crate::{child, embedded, interrupt, overwriting, recipe};
 
 /// Sources that one transaction takes.
 const SOURCES_PER_CHUNK: usize = 1_000;
@@ -44,6 +44,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
         let inputs: Vec<String> = arguments.inputs.iter().map(|input| input.display().to_string()).collect();
         return Err(Failure::NoScan { inputs: inputs.join(", ") });
     }
+    overwriting::refuse(&output, &sources, &recipe)?;
     let embedded = Embedded::open(&output, settings, &recipe).await?;
     let documents_restored = embedded.submit(sources).await?;
     let before = embedded.status().await?.pages_read;

@@ -59,6 +59,11 @@ impl OutputFolder {
         &self.path
     }
 
+    /// The file of the run's store; not there before the first run.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.state().join("state.db")
+    }
+
     /// The folder of the run's state.
     pub(crate) fn state(&self) -> PathBuf {
         self.path.join(STATE_FOLDER)
