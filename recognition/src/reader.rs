@@ -4,12 +4,15 @@
 //! anything of a page: the reader lives in a locked child, and a page's text depends on that page alone.
 
 mod built_in_page;
+mod debug_picture;
 mod fingerprint;
 mod models;
 mod numerals;
 mod page_text;
+mod paragraphs;
 mod second_look;
 mod stages;
+mod vietnamese;
 
 use pagemill_domain::geometry::Turn;
 use pagemill_domain::page_text::PageText;
@@ -20,6 +23,7 @@ use crate::engine::{Engine, EngineError, LineReading};
 use crate::layout::{self, Layout};
 use crate::prepare::{self, Prepared, blank, channel, sideways};
 use crate::scan::Scan;
+pub use debug_picture::debug_picture;
 pub use fingerprint::fingerprint;
 pub use models::ModelDir;
 use page_text::PageWriter;
@@ -165,6 +169,7 @@ impl Reader {
             readings: &page.readings,
             width: text.width,
             height: text.height,
+            vietnamese: self.language.contains("vie"),
         };
         text.blocks = writer.blocks();
         stages.layout_ms += clock.lap_ms();

@@ -3,6 +3,7 @@
 //! Only memory goes in and out: no file names, and after [`Tesseract::load`] no model is opened again.
 #![allow(unsafe_code, reason = "Tesseract's C interface; each handle is owned and freed once")]
 
+mod uncompressed;
 mod words;
 
 use std::ffi::{CStr, CString};
@@ -121,6 +122,16 @@ impl Tesseract {
 
     /// Reads a picture of `dpi` pixels per inch.
     pub fn read(
+        &mut self,
+        pix: &Pix,
+        segmentation: Segmentation,
+        dpi: u32,
+    ) -> Result<Vec<TesseractWord>, EngineError> {
+        uncompressed::while_reading(|| self.read_compressed(pix, segmentation, dpi))
+    }
+
+    /// As [`Tesseract::read`], with Tesseract's own detour over PNG.
+    fn read_compressed(
         &mut self,
         pix: &Pix,
         segmentation: Segmentation,

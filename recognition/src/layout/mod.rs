@@ -245,3 +245,6 @@ impl<'a> Assembly<'a> {
         Some(span)
     }
 }
+
+#[cfg(test)]
+mod tests;

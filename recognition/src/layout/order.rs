@@ -45,8 +45,6 @@ pub enum Zone {
     Left,
     /// The right column of two.
     Right,
-    /// Cells of a row without rulings: row by row.
-    Rows,
 }
 
 /// Lines that are read one after the other.

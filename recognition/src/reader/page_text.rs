@@ -1,11 +1,10 @@
 //! Layout and readings as page text, in page space.
 
-use pagemill_domain::geometry::Rect;
-use pagemill_domain::page_text::{
-    Baseline, Block, BlockKind, Cell, Confidence, Content, Line, Paragraph, Table, Word,
-};
+use pagemill_domain::geometry::{Rect, Turn};
+use pagemill_domain::page_text::{Baseline, Block, BlockKind, Cell, Confidence, Content, Line, Table, Word};
 use unicode_normalization::UnicodeNormalization;
 
+use super::{paragraphs, vietnamese};
 use crate::engine::{LineReading, Span, WordReading};
 use crate::layout::grid::Grid;
 use crate::layout::order::Zone;
@@ -29,6 +28,8 @@ pub(super) struct PageWriter<'a> {
     pub(super) readings: &'a [LineReading],
     pub(super) width: u32,
     pub(super) height: u32,
+    /// Whether the rules of Vietnamese hold for the page's words.
+    pub(super) vietnamese: bool,
 }
 
 impl PageWriter<'_> {
@@ -37,25 +38,41 @@ impl PageWriter<'_> {
         self.layout
             .regions
             .iter()
-            .filter_map(|region| match region {
+            .flat_map(|region| match region {
                 Region::Text { zone, lines } => self.text(*zone, lines),
-                Region::Table { grid, cells } => Some(self.table(grid, cells)),
+                Region::Table { grid, cells } => vec![self.table(grid, cells)],
             })
             .collect()
     }
 
-    fn text(&self, zone: Zone, lines: &[LineSpan]) -> Option<Block> {
+    /// The blocks that a region becomes: page numbers stand apart.
+    fn text(&self, zone: Zone, lines: &[LineSpan]) -> Vec<Block> {
         let lines: Vec<Line> = lines.iter().filter_map(|line| self.line(line, zone != Zone::Head)).collect();
-        if lines.is_empty() {
-            return None;
-        }
-        let bounds = lines.iter().fold(Rect::default(), |bounds, line| bounds.union(line.bounds));
         let kind = match zone {
             Zone::Right => BlockKind::Signature,
             Zone::Head => BlockKind::Heading,
-            Zone::Body | Zone::Left | Zone::Rows => BlockKind::Text,
+            Zone::Body | Zone::Left => BlockKind::Text,
         };
-        Some(Block { kind, bounds, content: Content::Paragraphs(vec![Paragraph { lines }]) })
+        let is_number = |line: &Line| zone == Zone::Body && self.is_page_number(line);
+        let groups = lines.chunk_by(|one, other| !is_number(one) && !is_number(other));
+        groups
+            .map(|lines| {
+                let bounds = lines.iter().fold(Rect::default(), |bounds, line| bounds.union(line.bounds));
+                let kind = if is_number(&lines[0]) { BlockKind::PageNumber } else { kind };
+                let upright = !self.prepared.turn.swaps_axes();
+                Block { kind, bounds, content: Content::Paragraphs(paragraphs::of(lines, upright)) }
+            })
+            .collect()
+    }
+
+    /// A number alone at the head or foot of the page (Decree 30/2020: centred in the top margin).
+    fn is_page_number(&self, line: &Line) -> bool {
+        let text = line.text();
+        let digits = text.trim_matches(|sign: char| "-–—. ".contains(sign));
+        let number =
+            !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let (low, high) = (self.height / 10, self.height - self.height / 10);
+        number && self.prepared.turn == Turn::None && (line.bounds.bottom < low || line.bounds.top > high)
     }
 
     fn table(&self, grid: &Grid, cells: &[Vec<LineSpan>]) -> Block {
@@ -121,7 +138,7 @@ impl PageWriter<'_> {
             text,
             bounds: self.rect(bounds),
             confidence: Confidence::from_percent(f64::from(word.confidence)),
-            suspect: false,
+            suspect: self.vietnamese && vietnamese::is_suspect(&word.text),
         })
     }
 

@@ -1,0 +1,138 @@
+//! The pages with their truth, and the two ways to read one.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pagemill_domain::page_text::{Content, Line, PageText};
+use pagemill_domain::scan::Dpi;
+use pagemill_recognition::pix::Pix;
+use pagemill_recognition::reader::{Reader, StageCpu};
+use pagemill_recognition::scan::Scan;
+
+/// A scan and what is true of it.
+pub(crate) struct Page {
+    pub(crate) image: PathBuf,
+    pub(crate) text: String,
+    /// The texts of its table cells.
+    pub(crate) cells: Vec<String>,
+    /// Whether it has a table.
+    pub(crate) table: bool,
+    /// Whether it has neither table nor signature.
+    pub(crate) plain: bool,
+}
+
+/// What one page gave.
+pub(crate) struct Outcome {
+    pub(crate) text: String,
+    pub(crate) cpu_seconds: f64,
+    pub(crate) memory_mib: f64,
+    pub(crate) stages: StageCpu,
+    /// Each word with its confidence.
+    pub(crate) words: Vec<(String, u8)>,
+}
+
+/// The corpus that `PAGEMILL_CORPUS` names, else the samples.
+pub(crate) fn pages() -> Result<Vec<Page>, Box<dyn Error>> {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+    let corpus = std::env::var_os("PAGEMILL_CORPUS").map(PathBuf::from);
+    let folders = corpus.map(|corpus| (corpus.join("pages"), corpus.join("gt")));
+    let (images, truth) = folders.unwrap_or((samples.clone(), samples));
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&images)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "jpg" || extension == "png"));
+    files.sort();
+    files.into_iter().map(|image| page(image, &truth)).collect()
+}
+
+fn page(image: PathBuf, truth: &Path) -> Result<Page, Box<dyn Error>> {
+    let name = truth.join(image.file_stem().unwrap_or_default());
+    let text = std::fs::read_to_string(name.with_extension("txt"))?;
+    let layout: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(name.with_extension("json"))?)?;
+    let blocks = layout["blocks"].as_array().cloned().unwrap_or_default();
+    let has = |kind: &str| blocks.iter().any(|block| block["type"] == kind);
+    let rows = blocks.iter().filter_map(|block| block["rows"].as_array()).flatten();
+    let cells =
+        rows.filter_map(|row| row.as_array()).flatten().filter_map(|cell| Some(cell.as_str()?.to_owned()));
+    Ok(Page {
+        text,
+        cells: cells.collect(),
+        table: has("table"),
+        plain: !has("table") && !has("signature"),
+        image,
+    })
+}
+
+/// One run of Tesseract's own program.
+pub(crate) fn tesseract(page: &Page) -> Result<Outcome, Box<dyn Error>> {
+    let measured = std::env::temp_dir().join(format!("pagemill-bench-{}", std::process::id()));
+    let output = Command::new("/usr/bin/time")
+        .args(["-f", "%U %S %M", "-o"])
+        .arg(&measured)
+        .args(["tesseract"])
+        .arg(&page.image)
+        .args(["stdout", "-l", "vie"])
+        .env("OMP_THREAD_LIMIT", "1")
+        .output()?;
+    let figures = std::fs::read_to_string(&measured)?;
+    std::fs::remove_file(&measured)?;
+    let figures: Vec<f64> = figures.split_whitespace().filter_map(|figure| figure.parse().ok()).collect();
+    let [user, system, memory_kib] = figures[..] else { return Err("time gave no figures".into()) };
+    Ok(Outcome {
+        text: String::from_utf8_lossy(&output.stdout).into_owned(),
+        cpu_seconds: user + system,
+        memory_mib: memory_kib / 1024.0,
+        stages: StageCpu::default(),
+        words: Vec::new(),
+    })
+}
+
+/// One page through the long-lived reader; decoding included.
+pub(crate) fn pagemill(page: &Page, reader: &mut Reader) -> Result<Outcome, Box<dyn Error>> {
+    let start = cpu_seconds();
+    let scan = decode(&page.image)?;
+    let reading = reader.read(&scan)?;
+    let cpu_seconds = cpu_seconds() - start;
+    let words = reading.text.words().map(|word| (word.text.clone(), word.confidence.percent())).collect();
+    let text = plain_text(&reading.text);
+    Ok(Outcome { text, cpu_seconds, memory_mib: peak_memory_mib(), stages: reading.stages, words })
+}
+
+fn decode(image: &Path) -> Result<Scan, Box<dyn Error>> {
+    let decoded = image::ImageReader::open(image)?.decode()?;
+    let (width, height) = (decoded.width(), decoded.height());
+    let rgb = decoded.into_rgb8();
+    let mut pix = Pix::new(width, height, 32).ok_or("no memory")?;
+    for (word, pixel) in pix.words_mut().iter_mut().zip(rgb.pixels()) {
+        *word = u32::from_be_bytes([pixel[0], pixel[1], pixel[2], 0]);
+    }
+    Ok(Scan { pix, dpi: Dpi::square(300) })
+}
+
+/// The text in reading order, cells row by row.
+fn plain_text(text: &PageText) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for block in &text.blocks {
+        match &block.content {
+            Content::Paragraphs(_) => lines.extend(block.lines().map(Line::text)),
+            Content::Table(table) => {
+                let cell = |lines: &[Line]| lines.iter().map(Line::text).collect::<Vec<_>>().join(" ");
+                lines.extend(table.cells.iter().map(|one| cell(&one.lines)));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+fn cpu_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+}
+
+/// Peak of this process, as the kernel keeps it; 0 where it does not say.
+fn peak_memory_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}

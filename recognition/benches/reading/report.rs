@@ -1,0 +1,74 @@
+//! The figures as a table in Markdown.
+
+use std::fmt::Write;
+
+use crate::score::Score;
+
+/// Both ways to read the same pages.
+pub(crate) struct Report {
+    without: Vec<String>,
+    pub(crate) tesseract: Score,
+    pub(crate) pagemill: Score,
+}
+
+impl Report {
+    pub(crate) fn new(without: Vec<String>) -> Self {
+        Self { without, tesseract: Score::default(), pagemill: Score::default() }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        let mut table = format!("{} pages", self.pagemill.pages);
+        for step in &self.without {
+            let _ = write!(table, ", without {step}");
+        }
+        table.push_str(
+            "\n\n| | CPU s/page | CER | CER plain | CER tables | CER without accents | WER | word F1 | cells | peak MiB |\n\
+             | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+        );
+        for (name, score) in [("tesseract", &self.tesseract), ("Pagemill", &self.pagemill)] {
+            let _ = writeln!(
+                table,
+                "| {name} | {:.3} | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} | {:.1} % | {:.0} |",
+                score.cpu_seconds / score.pages.max(1) as f64,
+                score.cer.percent(),
+                score.cer_plain.percent(),
+                score.cer_tables.percent(),
+                score.cer_no_accents.percent(),
+                score.wer.percent(),
+                score.word_f1(),
+                100.0 - score.cells.percent(),
+                score.memory_mib,
+            );
+        }
+        let ratio = self.pagemill.cpu_seconds / self.tesseract.cpu_seconds.max(f64::MIN_POSITIVE);
+        let _ = writeln!(table, "\nCPU: {ratio:.2} × Tesseract's.");
+        self.stages(&mut table);
+        self.reliability(&mut table);
+        table
+    }
+
+    fn stages(&self, table: &mut String) {
+        table.push_str("\n| stage | ms/page |\n| --- | --- |\n");
+        for (name, ms) in
+            ["clean-up", "orientation", "layout", "recognition"].iter().zip(self.pagemill.stages_ms)
+        {
+            let _ = writeln!(table, "| {name} | {:.0} |", f64::from(ms) / self.pagemill.pages.max(1) as f64);
+        }
+    }
+
+    /// Of words said to be so sure, how many are right.
+    fn reliability(&self, table: &mut String) {
+        table.push_str("\n| confidence | words | mean confidence | right |\n| --- | --- | --- | --- |\n");
+        for (bin, (words, right, sum)) in self.pagemill.reliability.iter().enumerate() {
+            if *words > 0 {
+                let (count, from) = (*words as f64, bin * 5);
+                let mean = *sum as f64 / count;
+                let _ = writeln!(
+                    table,
+                    "| {from}– | {words} | {mean:.1} % | {:.1} % |",
+                    100.0 * *right as f64 / count
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Pages of boxes in place of letters: where they lie is all that layout looks at.
+
+use super::*;
+use crate::prepare::GROUND;
+
+const DPI: u32 = 170;
+const WIDTH: usize = 1400;
+const HEIGHT: usize = 1980;
+
+fn page() -> Grey {
+    Grey::filled(WIDTH, HEIGHT, GROUND)
+}
+
+fn fill(page: &mut Grey, left: usize, top: usize, width: usize, height: usize) {
+    for y in top..top + height {
+        page.row_mut(y)[left..left + width].fill(20);
+    }
+}
+
+/// Words of four letters from `left` on, as many as fit before `right`.
+fn write(page: &mut Grey, left: usize, right: usize, baseline: usize) {
+    let mut x = left;
+    let mut letter = 0;
+    while x + 10 <= right {
+        fill(page, x, baseline - 14, 9, 14);
+        letter += 1;
+        x += if letter % 4 == 0 { 24 } else { 12 };
+    }
+}
+
+/// Left edge, baseline and zone of every line, in reading order.
+fn order(page: &Grey) -> Vec<(i32, i32, Zone)> {
+    let layout = analyse(page, DPI, GROUND, true);
+    let lines = layout.regions.iter().flat_map(|region| match region {
+        Region::Text { zone, lines } => lines.iter().map(|line| (*zone, *line)).collect::<Vec<_>>(),
+        Region::Table { .. } => Vec::new(),
+    });
+    lines.map(|(zone, line)| (line.bounds.left, line.baseline.0 as i32, zone)).collect()
+}
+
+#[test]
+fn two_columns_are_read_one_after_the_other() {
+    let mut page = page();
+    write(&mut page, 150, 1250, 600);
+    for row in 0..8 {
+        write(&mut page, 150, 660, 700 + row * 30);
+        write(&mut page, 740, 1250, 700 + row * 30);
+    }
+    let order = order(&page);
+    let zones: Vec<Zone> = order.iter().map(|line| line.2).collect();
+    let mut wanted = vec![Zone::Body];
+    wanted.extend([Zone::Left; 8]);
+    wanted.extend([Zone::Right; 8]);
+    assert_eq!(zones, wanted);
+    let baselines: Vec<i32> = order[1..9].iter().map(|line| line.1).collect();
+    assert!(baselines.is_sorted(), "{baselines:?}");
+}
+
+#[test]
+fn a_head_is_read_row_by_row() {
+    let mut page = page();
+    for row in 0..3 {
+        write(&mut page, 200, 480 - row * 40, 150 + row * 45);
+        write(&mut page, 620, 1250 - row * 90, 150 + row * 45);
+    }
+    for row in 0..5 {
+        write(&mut page, 150, 1250, 400 + row * 32);
+    }
+    let lefts: Vec<i32> = order(&page).iter().take(6).map(|line| line.0).collect();
+    assert_eq!(lefts, [200, 620, 200, 620, 200, 620]);
+}
+
+#[test]
+fn a_name_under_the_signature_belongs_to_the_right_column() {
+    let mut page = page();
+    for row in 0..6 {
+        write(&mut page, 150, 1250, 1000 + row * 32);
+    }
+    for row in 0..4 {
+        write(&mut page, 150, 520, 1260 + row * 28);
+    }
+    write(&mut page, 850, 1200, 1262);
+    write(&mut page, 880, 1170, 1480);
+    let order = order(&page);
+    assert_eq!(order[6..10].iter().filter(|line| line.2 == Zone::Left).count(), 4, "{order:?}");
+    assert_eq!(
+        order[10..].iter().map(|line| (line.0, line.2)).collect::<Vec<_>>(),
+        [(850, Zone::Right), (880, Zone::Right)]
+    );
+}
+
+#[test]
+fn cells_hold_their_own_lines() {
+    let mut page = page();
+    for y in [800, 880, 960] {
+        fill(&mut page, 150, y, 1003, 3);
+    }
+    for x in [150, 400, 1150] {
+        fill(&mut page, x, 800, 3, 163);
+    }
+    for (row, top) in [830, 910].into_iter().enumerate() {
+        write(&mut page, 170, 300, top);
+        write(&mut page, 420, 1000, top);
+        if row == 1 {
+            write(&mut page, 420, 700, top + 30);
+        }
+    }
+    for row in 0..4 {
+        write(&mut page, 150, 1250, 600 + row * 32);
+        write(&mut page, 150, 1250, 1100 + row * 32);
+    }
+    let layout = analyse(&page, DPI, GROUND, true);
+    let tables: Vec<Vec<usize>> = layout
+        .regions
+        .iter()
+        .filter_map(|region| match region {
+            Region::Table { cells, .. } => Some(cells.iter().map(Vec::len).collect()),
+            Region::Text { .. } => None,
+        })
+        .collect();
+    assert_eq!(tables, [[1, 1, 1, 2]]);
+    assert!(matches!(layout.regions[1], Region::Table { .. }), "the table stands between the texts");
+}
+
+#[test]
+fn marks_go_with_the_line_that_they_are_close_to() {
+    let mut page = page();
+    for row in 0..3 {
+        write(&mut page, 150, 1250, 600 + row * 34);
+    }
+    // An accent over the second line and a dot under the first.
+    fill(&mut page, 200, 612, 6, 4);
+    fill(&mut page, 300, 602, 3, 3);
+    let tops: Vec<(i32, i32)> = analyse(&page, DPI, GROUND, true)
+        .regions
+        .iter()
+        .flat_map(|region| match region {
+            Region::Text { lines, .. } => {
+                lines.iter().map(|line| (line.bounds.top, line.bounds.bottom)).collect()
+            }
+            Region::Table { .. } => Vec::new(),
+        })
+        .collect();
+    assert_eq!(tops, [(586, 605), (612, 634), (654, 668)]);
+}
