@@ -10,11 +10,8 @@ pub(super) fn rounded(value: f64, error_max: f64) -> f64 {
     steps.into_iter().map(round).find(|round| (round - value).abs() <= error_max).unwrap_or(round(0.001))
 }
 
-/// Reals of PDF/A-1 end here (ISO 19005-1 § 6.1.12), whole numbers at [`INTEGER_MAX`].
+/// Reals of PDF/A-1 end here (ISO 19005-1 § 6.1.12); whole numbers have 32 bits.
 pub(super) const REAL_MAX: f64 = 32_767.0;
-
-/// The largest whole number of PDF/A-1.
-pub(super) const INTEGER_MAX: f64 = 2_147_483_647.0;
 
 /// Appends numbers with a space between them: at most [`DECIMALS`], no zero that says nothing.
 pub(super) fn numbers(content: &mut Vec<u8>, values: &[f64]) {

@@ -1,17 +1,18 @@
 //! Invisible text that lies on its words.
 //!
 //! Viewers highlight a character from its font's descent to its ascent over its advance, so that cell is what must lie
-//! on the word's box: the font is as high as the line, its glyphs are scaled across to the width of the word, and the
-//! line's matrix follows the direction of its baseline. A space follows each word, so that copied text has its gaps
-//! whatever a viewer makes of the distances.
+//! on the word's box: the font is as high as the line, its glyphs are scaled across to the width of the word. On a page
+//! that lies askew each word is level, and the words of a line go up or down with its baseline: of slightly tilted text,
+//! poppler takes each half point of rise for a new word, and others highlight it badly. A space follows each word, so
+//! that copied text has its gaps whatever a viewer makes of the distances.
 
-use pagemill_domain::geometry::{Rect, Turn};
+use pagemill_domain::geometry::{Point, Rect, Turn};
 use pagemill_domain::page_text::{Line, PageText};
 use pdf_writer::Name;
 
 use super::font::{Font, SPACE};
 use super::page::PageSize;
-use super::syntax::{INTEGER_MAX, REAL_MAX, numbers, rounded, string};
+use super::syntax::{REAL_MAX, numbers, rounded, string};
 use super::truetype::{ADVANCE, DESCENT, UNITS_PER_EM};
 use crate::characters::shown_words;
 
@@ -52,12 +53,45 @@ pub(super) fn write(content: &mut Vec<u8>, text: &PageText, size: PageSize, font
     content.extend(b"\nET Q");
 }
 
-/// A line in its own frame: along the direction of reading, and up from it.
+/// The axes of a line: along its reading and up from it, as its turn lays them. All lengths are pixels.
+#[derive(Debug, Clone, Copy)]
+struct Frame(Turn);
+
+impl Frame {
+    /// A point of page space, along and up.
+    fn enter(self, (x, y): (f64, f64)) -> (f64, f64) {
+        match self.0 {
+            Turn::None => (x, -y),
+            Turn::Right => (y, x),
+            Turn::Half => (-x, y),
+            Turn::Left => (-y, -x),
+        }
+    }
+
+    /// Back to page space.
+    fn leave(self, (along, up): (f64, f64)) -> (f64, f64) {
+        match self.0 {
+            Turn::None => (along, -up),
+            Turn::Right => (up, along),
+            Turn::Half => (-along, up),
+            Turn::Left => (-up, -along),
+        }
+    }
+
+    /// A text matrix of this height, without its place (y upwards).
+    fn matrix(self, height: f64) -> [f64; 4] {
+        match self.0 {
+            Turn::None => [height, 0.0, 0.0, height],
+            Turn::Right => [0.0, -height, height, 0.0],
+            Turn::Half => [-height, 0.0, 0.0, -height],
+            Turn::Left => [0.0, height, -height, 0.0],
+        }
+    }
+}
+
+/// A line as it is written.
 struct PlacedLine {
-    /// The direction of reading in page space (y downwards), of length 1.
-    along: (f64, f64),
-    /// Where the baseline's cells begin: below the first word's start.
-    origin: (f64, f64),
+    frame: Frame,
     /// Height of the cells.
     height: f64,
     words: Vec<PlacedWord>,
@@ -65,106 +99,70 @@ struct PlacedLine {
 
 struct PlacedWord {
     codes: Vec<u16>,
-    /// Distance of its start from the line's origin.
-    start: f64,
+    /// Where its cells' baseline begins, along and up.
+    start: (f64, f64),
     width: f64,
-}
-
-/// A box of a word in the frame of its line.
-struct Extent {
-    start: f64,
-    width: f64,
-    bottom: f64,
-    top: f64,
 }
 
 impl PlacedLine {
     fn new(line: &Line, text: &PageText, font: &mut Font) -> Option<Self> {
-        let along = direction(line, text.skew_millidegrees);
-        // Boxes end where the page ends, so that no number is larger than a page.
-        let on_page = |bounds: Rect| Rect {
-            left: bounds.left.min(text.width),
-            top: bounds.top.min(text.height),
-            right: bounds.right.min(text.width),
-            bottom: bounds.bottom.min(text.height),
-        };
-        let anchor = centre(on_page(line.bounds));
+        let frame = Frame(line.turn);
+        let slope = Slope::of(line, text, frame);
         let words: Vec<_> = shown_words(line)
             .map(|(shown, word)| {
                 let codes: Vec<u16> = shown.chars().map(|letter| font.code(letter)).collect();
-                (codes, Extent::of(on_page(word.bounds), along, anchor, line.turn))
+                (codes, Extent::of(on_page(word.bounds, text), frame, slope))
             })
             .collect();
         let (bottom, top) = vertical_extent(&words)?;
-        let first = words.first()?.1.start;
         let height = top - bottom;
-        let baseline = bottom + height * DESCENT_EMS;
         let words = words.into_iter().map(|(codes, extent)| PlacedWord {
             codes,
-            start: extent.start - first,
+            start: (
+                extent.middle - extent.width / 2.0,
+                slope.level(extent.middle) + bottom + height * DESCENT_EMS,
+            ),
             width: extent.width,
         });
-        Some(Self {
-            along,
-            // Up is to the left of reading: (y, -x) in page space.
-            origin: (
-                anchor.0 + first * along.0 + baseline * along.1,
-                anchor.1 + first * along.1 - baseline * along.0,
-            ),
-            height,
-            words: words.collect(),
-        })
+        Some(Self { frame, height, words: words.collect() })
     }
 
     /// Writes the line's matrix and its words. `stretch` is the scaling across (in percent) that is in force.
     fn write(&self, content: &mut Vec<u8>, page_height: u32, stretch: &mut f64) {
+        let Some(first) = self.words.first() else { return };
         let error_max = self.height * ERROR_HEIGHTS_MAX;
-        let (x, y) = self.matrix();
+        let em = rounded(self.height, error_max);
+        let (x, y) = self.frame.leave(first.start);
         content.push(b'\n');
-        numbers(content, &[x, y, -y, x]);
+        numbers(content, &self.frame.matrix(em));
         content.push(b' ');
-        let origin = (self.origin.0, f64::from(page_height) - self.origin.1);
-        numbers(content, &[rounded(origin.0, error_max), rounded(origin.1, error_max)]);
+        numbers(content, &[rounded(x, error_max), rounded(f64::from(page_height) - y, error_max)]);
         content.extend(b" Tm");
-        let em = x.hypot(y);
-        // Where the next glyph would stand, with every rounding so far: errors do not add up along a line.
-        let mut pen = 0.0;
-        for word in &self.words {
+        // Where the last word begins, with every rounding so far: errors do not add up along a line.
+        let mut place = first.start;
+        for (index, word) in self.words.iter().enumerate() {
+            if index > 0 {
+                let step = |to: f64, from: f64| rounded((to - from) / em, ERROR_HEIGHTS_MAX);
+                let (along, up) = (step(word.start.0, place.0), step(word.start.1, place.1));
+                place = (place.0 + along * em, place.1 + up * em);
+                content.push(b' ');
+                numbers(content, &[along, up]);
+                content.extend(b" Td");
+            }
             let natural = word.codes.len() as f64 * ADVANCE_EMS * em;
-            let percent = word.width / natural * 100.0;
-            let percent = rounded(percent, error_max / natural * 100.0).clamp(STRETCH_PERCENT_MIN, REAL_MAX);
+            let percent = rounded(word.width / natural * 100.0, error_max / natural * 100.0);
+            let percent = percent.clamp(STRETCH_PERCENT_MIN, REAL_MAX);
             if (*stretch - percent).abs() > 0.0 {
                 *stretch = percent;
                 content.push(b' ');
                 numbers(content, &[percent]);
                 content.extend(b" Tz");
             }
-            let thousandth = em * percent / 100.0 / 1000.0;
-            let back = rounded((pen - word.start) / thousandth, error_max / thousandth)
-                .clamp(-INTEGER_MAX, INTEGER_MAX);
-            pen += (word.codes.len() + 1) as f64 * ADVANCE_EMS * 1000.0 * thousandth - back * thousandth;
-            content.push(b'[');
-            if back != 0.0 {
-                numbers(content, &[back]);
-            }
             let spaced: Vec<u16> = word.codes.iter().copied().chain([SPACE]).collect();
-            spaced.chunks(CODES_PER_STRING_MAX).for_each(|codes| string(content, codes));
-            content.extend(b"]TJ");
-        }
-    }
-
-    /// The direction of reading, as long as the line is high, in PDF's coordinates (y upwards). The smaller part is
-    /// so exact that the line's end lies right.
-    fn matrix(&self) -> (f64, f64) {
-        let length = self.words.last().map_or(0.0, |word| word.start + word.width).max(self.height);
-        let error_max = self.height * ERROR_HEIGHTS_MAX;
-        let (x, y) = (self.along.0, -self.along.1);
-        if x.abs() > y.abs() {
-            let large = rounded(x * self.height, error_max);
-            (large, rounded(large * y / x, error_max * self.height / length))
-        } else {
-            let large = rounded(y * self.height, error_max);
-            (rounded(large * x / y, error_max * self.height / length), large)
+            for codes in spaced.chunks(CODES_PER_STRING_MAX) {
+                string(content, codes);
+                content.extend(b"Tj");
+            }
         }
     }
 }
@@ -176,68 +174,91 @@ const ERROR_HEIGHTS_MAX: f64 = 0.02;
 /// Narrower glyphs serve no reader; the bound also keeps a word of a million letters from a division by nothing.
 const STRETCH_PERCENT_MIN: f64 = 0.1;
 
+/// Boxes end where the page ends, so that no number is larger than a page.
+fn on_page(bounds: Rect, text: &PageText) -> Rect {
+    Rect {
+        left: bounds.left.min(text.width),
+        top: bounds.top.min(text.height),
+        right: bounds.right.min(text.width),
+        bottom: bounds.bottom.min(text.height),
+    }
+}
+
+/// The line on which a line's letters stand, in the line's frame.
+#[derive(Debug, Clone, Copy)]
+struct Slope {
+    /// A point on it.
+    anchor: (f64, f64),
+    /// How it rises.
+    radians: f64,
+}
+
 /// Lines that deviate from their turn by more than this do not: their baseline is a mistake.
 const SKEW_DEGREES_MAX: f64 = 10.0;
 
 /// A baseline shorter than so many line heights says nothing of the direction.
 const BASELINE_HEIGHTS_MIN: f64 = 3.0;
 
-/// The direction of reading in page space: along the baseline where it is long enough to tell, else along the turn and
-/// the page's skew.
-fn direction(line: &Line, skew_millidegrees: i32) -> (f64, f64) {
-    let (x, y) = match line.turn {
-        Turn::None => (1.0, 0.0),
-        Turn::Right => (0.0, 1.0),
-        Turn::Half => (-1.0, 0.0),
-        Turn::Left => (0.0, -1.0),
-    };
-    let (start, end) = (line.baseline.start, line.baseline.end);
-    let (dx, dy) = (f64::from(end.x) - f64::from(start.x), f64::from(end.y) - f64::from(start.y));
-    let (along, across) = (dx * x + dy * y, dy * x - dx * y);
-    let height = line
-        .words
-        .iter()
-        .map(|word| if line.turn.swaps_axes() { word.bounds.width() } else { word.bounds.height() });
-    let height = f64::from(height.min().unwrap_or_default());
-    let by_baseline = across.atan2(along);
-    let limit = SKEW_DEGREES_MAX.to_radians();
-    let angle = if along >= height * BASELINE_HEIGHTS_MIN && along > 0.0 && by_baseline.abs() <= limit {
-        by_baseline
-    } else {
-        (f64::from(skew_millidegrees) / 1000.0).to_radians().clamp(-limit, limit)
-    };
-    let (sin, cos) = angle.sin_cos();
-    (x * cos - y * sin, x * sin + y * cos)
+impl Slope {
+    /// Along the baseline where it is long enough to tell, else along the page's skew.
+    fn of(line: &Line, text: &PageText, frame: Frame) -> Self {
+        let point = |point: Point| frame.enter((f64::from(point.x), f64::from(point.y)));
+        let (start, end) = (point(line.baseline.start), point(line.baseline.end));
+        let (run, rise) = (end.0 - start.0, end.1 - start.1);
+        let heights = line.words.iter().map(|word| sides(word.bounds, frame).1);
+        let height = heights.fold(f64::MAX, f64::min);
+        let limit = SKEW_DEGREES_MAX.to_radians();
+        let by_baseline = rise.atan2(run);
+        let is_long = run >= height * BASELINE_HEIGHTS_MIN && run > 0.0;
+        let radians = if is_long && by_baseline.abs() <= limit {
+            by_baseline
+        } else {
+            // Clockwise goes down.
+            -(f64::from(text.skew_millidegrees) / 1000.0).to_radians().clamp(-limit, limit)
+        };
+        Self { anchor: frame.enter(centre(on_page(line.bounds, text))), radians }
+    }
+
+    /// How high it is at a place along.
+    fn level(self, along: f64) -> f64 {
+        self.anchor.1 + (along - self.anchor.0) * self.radians.tan()
+    }
+}
+
+/// A word in the frame of its line.
+struct Extent {
+    /// Its middle along.
+    middle: f64,
+    width: f64,
+    /// Its ends above the slope.
+    bottom: f64,
+    top: f64,
 }
 
 impl Extent {
-    /// The word itself lies along the line; its box in page space is upright and so holds more than the word. Of a
-    /// rectangle of length L and height H at angle a the box is L cos a + H sin a wide and L sin a + H cos a high;
-    /// solved for L and H.
-    fn of(bounds: Rect, along: (f64, f64), anchor: (f64, f64), turn: Turn) -> Self {
-        let (mut length, mut height) =
-            (f64::from(bounds.width()).max(1.0), f64::from(bounds.height()).max(1.0));
-        if turn.swaps_axes() {
-            std::mem::swap(&mut length, &mut height);
-        }
-        let (near, far) = (along.0.abs().max(along.1.abs()), along.0.abs().min(along.1.abs()));
-        let determinant = near * near - far * far;
-        let true_length = ((length * near - height * far) / determinant).max(length * PART_MIN);
-        let true_height = ((height * near - length * far) / determinant).max(height * PART_MIN);
-        let (x, y) = centre(bounds);
-        let (x, y) = (x - anchor.0, y - anchor.1);
-        let (middle, level) = (x * along.0 + y * along.1, x * along.1 - y * along.0);
-        Self {
-            start: middle - true_length / 2.0,
-            width: true_length,
-            bottom: level - true_height / 2.0,
-            top: level + true_height / 2.0,
-        }
+    /// The word itself lies along the slope; its box is upright and so holds more than the word. Of a rectangle of
+    /// length L and height H at angle a the box is L cos a + H sin a wide and L sin a + H cos a high; solved for L
+    /// and H.
+    fn of(bounds: Rect, frame: Frame, slope: Slope) -> Self {
+        let (length, height) = sides(bounds, frame);
+        let (sin, cos) = slope.radians.abs().sin_cos();
+        let determinant = cos * cos - sin * sin;
+        let true_length = ((length * cos - height * sin) / determinant).max(length * PART_MIN);
+        let true_height = ((height * cos - length * sin) / determinant).max(height * PART_MIN);
+        let (middle, up) = frame.enter(centre(bounds));
+        let above = up - slope.level(middle);
+        Self { middle, width: true_length, bottom: above - true_height / 2.0, top: above + true_height / 2.0 }
     }
 }
 
 /// However skewed, a word keeps this part of its box: boxes are whole pixels and not always tight.
 const PART_MIN: f64 = 0.5;
+
+/// Sides of a box along and up, at least a pixel.
+fn sides(bounds: Rect, frame: Frame) -> (f64, f64) {
+    let (width, height) = (f64::from(bounds.width()).max(1.0), f64::from(bounds.height()).max(1.0));
+    if frame.0.swaps_axes() { (height, width) } else { (width, height) }
+}
 
 /// Words that are higher than so many times the line's median (a stroke taken for a letter) do not stretch the line.
 const HEIGHT_MEDIANS_MAX: f64 = 2.0;
@@ -306,13 +327,13 @@ mod tests {
             let mut font = Font::new(Ref::new(1));
             let mut content = Vec::new();
             PlacedLine::new(&line, &text, &mut font).unwrap().write(&mut content, height, &mut 100.0);
-            for token in content.split(|byte| b" \n[]()TJTmTz".contains(byte) || *byte < 0x20) {
+            for token in content.split(|byte| b" \n()TdTjTmTz".contains(byte) || *byte < 0x20) {
                 let token = std::str::from_utf8(token).unwrap();
                 let Ok(number) = token.parse::<f64>() else {
                     prop_assert_eq!(token, "");
                     continue;
                 };
-                let bound = if token.contains('.') { REAL_MAX } else { INTEGER_MAX };
+                let bound = if token.contains('.') { REAL_MAX } else { f64::from(i32::MAX) };
                 prop_assert!(number.abs() <= bound, "{} in {:?}", number, String::from_utf8_lossy(&content));
             }
         }
