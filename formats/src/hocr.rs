@@ -8,7 +8,7 @@ use pagemill_domain::page_text::{Block, BlockKind, Cell, Content, Line, Paragrap
 use crate::characters::{shown, shown_words};
 use crate::document::{DocumentInfo, DocumentPage, DocumentWriter, WriteError};
 use crate::language::tag;
-use crate::xml::{Xml, bbox};
+use crate::xml::Xml;
 
 /// Every class and property group that a file may use (§ 12 of the specification).
 const CAPABILITIES: &str = "ocr_page ocr_carea ocr_header ocr_footer ocr_pageno ocr_textfloat ocr_table ocr_par ocr_line \
@@ -157,6 +157,11 @@ impl<W: Write> PageElements<'_, W> {
         }
         Ok(())
     }
+}
+
+/// A bounding box, as every `title` begins.
+fn bbox(bounds: Rect) -> String {
+    format!("bbox {} {} {} {}", bounds.left, bounds.top, bounds.right, bounds.bottom)
 }
 
 /// A line's box and where its letters stand: the baseline of an upright line, relative to the lower left corner of its

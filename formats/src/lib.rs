@@ -4,8 +4,8 @@
 //! memory does not grow with pages (the few bytes a page that a format's own index costs are named where they are
 //! kept). `docs/formats.md` describes every artifact.
 //!
-//! Architecture invariant: no sample of an image is decoded here, no clock,
-//! host, random number or map order reaches a byte, and a page is never dropped: what can't be shown leaves a place.
+//! Architecture invariant: no sample of an image is decoded here, no clock, host, random number or map order reaches a
+//! byte, and a page is never dropped: what can't be shown leaves a place.
 
 pub mod artifact;
 pub mod document;

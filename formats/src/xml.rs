@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use pagemill_domain::geometry::Rect;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
@@ -65,9 +64,4 @@ impl<W: Write> Xml<W> {
         out.write_all(b"\n")?;
         Ok(out.flush()?)
     }
-}
-
-/// hOCR's bounding box.
-pub(crate) fn bbox(bounds: Rect) -> String {
-    format!("bbox {} {} {} {}", bounds.left, bounds.top, bounds.right, bounds.bottom)
 }
