@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::arguments::DoctorArguments;
 use crate::failure::{Exit, Failure};
-use crate::progress::{print_json, print_line};
+use crate::progress::{print_json, print_result};
 use crate::settings::Settings;
 
 mod engine;
@@ -77,9 +77,9 @@ fn show(finding: &Finding) {
         Verdict::Warn => "WARN",
         Verdict::Fail => "FAIL",
     };
-    print_line(&format!("{mark}  {:<12} {}", finding.check, finding.found));
+    print_result(&format!("{mark}  {:<12} {}", finding.check, finding.found));
     if let Some(remedy) = &finding.remedy {
-        print_line(&format!("                   what to do: {remedy}"));
+        print_result(&format!("                   what to do: {remedy}"));
     }
 }
 

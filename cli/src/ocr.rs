@@ -17,7 +17,7 @@ use crate::arguments::OcrArguments;
 use crate::failure::{Exit, Failure};
 use crate::listing::{self, ListedSource, Listing};
 use crate::output_folder::OutputFolder;
-use crate::progress::{INTERVAL, Progress, print_json, print_line};
+use crate::progress::{INTERVAL, Progress, print_json, print_line, print_result};
 use crate::report::{self, Report, Run};
 use crate::settings::Settings;
 use crate::{child, embedded, interrupt, overwriting, recipe};
@@ -201,7 +201,7 @@ fn show(report: &Report, exit: Exit, arguments: &OcrArguments) {
         return;
     }
     for line in summary(report, &arguments.output.display().to_string()) {
-        print_line(&line);
+        print_result(&line);
     }
 }
 

@@ -192,6 +192,11 @@ impl Pace {
     }
 }
 
+/// Writes a line of a command's result, for people, to standard output. A reader that went away stops no run.
+pub(crate) fn print_result(text: &str) {
+    writeln!(std::io::stdout(), "{text}").ok();
+}
+
 /// Writes a line for people to standard error. A reader that went away stops no run.
 pub(crate) fn print_line(text: &str) {
     writeln!(std::io::stderr(), "{text}").ok();

@@ -16,7 +16,7 @@ use crate::arguments::VerifyArguments;
 use crate::embedded;
 use crate::failure::{Exit, Failure};
 use crate::output_folder::OutputFolder;
-use crate::progress::{print_json, print_line};
+use crate::progress::{print_json, print_result};
 use crate::report;
 use crate::settings::Settings;
 
@@ -64,15 +64,15 @@ fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
         if as_json {
             print_json(&json!({"event": "complaint", "path": complaint.path, "what": complaint.what}));
         } else {
-            print_line(&format!("{}: {}", complaint.path, complaint.what));
+            print_result(&format!("{}: {}", complaint.path, complaint.what));
         }
     }
     if as_json {
         print_json(&json!({"event": "verified", "files": files, "complaints": complaints.len()}));
     } else if complaints.is_empty() {
-        print_line(&format!("{files} files match their hashes; the ledger balances; the report agrees"));
+        print_result(&format!("{files} files match their hashes; the ledger balances; the report agrees"));
     } else {
-        print_line(&format!("{files} files checked, {} complaints", complaints.len()));
+        print_result(&format!("{files} files checked, {} complaints", complaints.len()));
     }
 }
 

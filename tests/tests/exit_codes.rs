@@ -31,7 +31,7 @@ fn nothing_readable_is_told_apart_from_gaps() {
     workplace.ocr(&[]).expect_exit(3);
     workplace.add("1.jpg", &blank());
     let run = workplace.ocr(&[]).expect_exit(4);
-    assert!(run.stderr.contains("empty.jpg: the file is empty (source_empty)"), "{}", run.stderr);
+    assert!(run.stdout.contains("empty.jpg: the file is empty (source_empty)"), "{}", run.stdout);
     let missing = finish(pagemill(&["ocr", "no-such-folder", "-o"]).arg(workplace.out())).expect_exit(3);
     assert!(missing.stderr.contains("no-such-folder"), "{}", missing.stderr);
 }
@@ -59,7 +59,7 @@ fn doctor_finds_this_machine_able() {
     let workplace = Workplace::new();
     let run = finish(pagemill(&["doctor", "-o"]).arg(workplace.out())).expect_exit(0);
     for check in ["models", "engine", "sandbox", "cores", "memory", "disk", "file system"] {
-        assert!(run.stderr.contains(check), "{check} is missing in\n{}", run.stderr);
+        assert!(run.stdout.contains(check), "{check} is missing in\n{}", run.stdout);
     }
     let run = finish(pagemill(&["doctor", "--json", "-l", "klingon"]).arg("-o").arg(workplace.out()))
         .expect_exit(1);

@@ -130,7 +130,7 @@ fn a_second_run_does_nothing_and_a_change_only_what_it_must() {
     // A lost and a damaged artifact come back.
     fs::remove_file(workplace.out().join("2.pdf")).unwrap();
     fs::write(workplace.out().join("3.txt"), "x").unwrap();
-    let complaint = workplace.verify().expect_exit(4).stderr;
+    let complaint = workplace.verify().expect_exit(4).stdout;
     assert!(complaint.contains("2.pdf") && complaint.contains("3.txt"), "{complaint}");
     assert_eq!(pages_read(&["--formats", "pdf,txt"]), 0);
     assert_eq!(workplace.artifacts()["2.pdf"], changed["2.pdf"]);
@@ -146,7 +146,7 @@ fn a_flipped_byte_is_found() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&pdf, bytes).unwrap();
-    let complaint = workplace.verify().expect_exit(4).stderr;
+    let complaint = workplace.verify().expect_exit(4).stdout;
     assert!(complaint.contains("1.pdf: its bytes do not match its hash"), "{complaint}");
 }
 
