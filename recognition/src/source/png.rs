@@ -96,16 +96,18 @@ impl PngHeader {
     }
 
     /// The compressed rows and their meaning, where a PDF may hold them as they are: not interlaced, no alpha, at
-    /// most 8 bits a sample.
+    /// most 8 bits a sample. Depths that the PNG specification (table 11.1) does not allow are left to the decoder,
+    /// which refuses them.
     pub(crate) fn flate_rows(&self) -> Option<(PixelFormat, &[Range<usize>])> {
-        if self.interlaced || self.has_transparency || self.bit_depth > 8 || self.image_data.is_empty() {
+        if self.interlaced || self.has_transparency || self.image_data.is_empty() {
             return None;
         }
-        let pixels = match self.colour_type {
-            colour_type::GREY => PixelFormat::Grey { bits: self.bit_depth },
-            colour_type::RGB => PixelFormat::Rgb,
-            colour_type::PALETTE => {
-                PixelFormat::Palette { bits: self.bit_depth, entries: self.palette.clone() }
+        let pixels = match (self.colour_type, self.bit_depth) {
+            (colour_type::GREY, bits @ (1 | 2 | 4 | 8)) => PixelFormat::Grey { bits },
+            (colour_type::RGB, 8) => PixelFormat::Rgb,
+            (colour_type::PALETTE, bits @ (1 | 2 | 4 | 8)) if !self.palette.is_empty() => {
+                let entries = &self.palette[..self.palette.len().min(3 << bits)];
+                PixelFormat::Palette { bits, entries: entries.to_vec() }
             }
             _ => return None,
         };

@@ -63,6 +63,15 @@ fn palettes_keep_their_colours() {
 }
 
 #[test]
+fn a_depth_that_png_does_not_have_is_damage() {
+    for (mut file, depth) in [(grey_png(8, 8), 0), (grey_png(8, 8), 3), (rgb_png(8, 8), 4)] {
+        file[24] = depth;
+        let answer = open(file).deliver(0, Deliverable::Pdf17);
+        assert!(matches!(answer, Err(PageDefect::Damaged(_))), "{depth}: {answer:?}");
+    }
+}
+
+#[test]
 fn alpha_and_sixteen_bits_follow_the_colour_rules() {
     let rgba = [10, 20, 30, 255, 0, 0, 0, 0];
     let source = open(png((2, 1), ColorType::Rgba, BitDepth::Eight, &rgba, |_| {}));
