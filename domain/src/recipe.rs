@@ -145,6 +145,21 @@ pub struct CleanUp {
     pub numerals: bool,
 }
 
+impl CleanUp {
+    /// Every step left out: the degraded recipe.
+    pub const NONE: Self = Self {
+        orientation: false,
+        deskew: false,
+        despeckle: false,
+        background: false,
+        stamps: false,
+        sharpen: false,
+        tables: false,
+        second_look: false,
+        numerals: false,
+    };
+}
+
 impl Default for CleanUp {
     fn default() -> Self {
         Self {

@@ -5,6 +5,7 @@
 
 mod built_in_page;
 mod debug_picture;
+mod degraded;
 mod fingerprint;
 mod models;
 mod numerals;

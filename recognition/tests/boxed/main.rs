@@ -13,6 +13,7 @@
 
 mod fake;
 mod fake_tests;
+mod fuzz;
 mod locked;
 mod shipped;
 
@@ -37,6 +38,7 @@ fn tests() -> Vec<Trial> {
     let mut tests = fake_tests::tests();
     tests.extend(locked::tests());
     tests.extend(shipped::tests());
+    tests.extend(fuzz::tests());
     tests
 }
 

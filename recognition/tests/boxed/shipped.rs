@@ -53,7 +53,7 @@ fn options() -> BoxOptions {
     BoxOptions { program, limits: Limits::default(), reader: None, require_sandbox: true }
 }
 
-fn reading() -> BoxOptions {
+pub(crate) fn reading() -> BoxOptions {
     let models = ModelDir::find(None).folder().to_owned();
     BoxOptions { reader: Some(ReaderSetup { recipe: Recipe::default(), models }), ..options() }
 }
@@ -66,7 +66,7 @@ fn open(path: &Path) -> SourceFile {
     SourceFile::new(File::open(path).unwrap()).unwrap()
 }
 
-fn source_of(bytes: &[u8]) -> SourceFile {
+pub(crate) fn source_of(bytes: &[u8]) -> SourceFile {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();
     SourceFile::new(file).unwrap()

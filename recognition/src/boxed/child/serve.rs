@@ -58,7 +58,7 @@ impl Served<'_> {
                 Ok(Answer::Closed)
             }
             Request::Inspect => Ok(Answer::Inspected(self.source()?.facts().clone())),
-            Request::Read { page, degraded: _ } => self.read(page),
+            Request::Read { page, degraded } => self.read(page, degraded),
             Request::Deliver { page, deliverable } => {
                 let image = self.source()?.deliver(index(page)?, deliverable);
                 image.map(Answer::Delivered).map_err(Failure::Defect)
@@ -73,12 +73,12 @@ impl Served<'_> {
         self.source.as_ref().ok_or_else(|| Failure::Misused("no source is open".into()))
     }
 
-    fn read(&mut self, page: u32) -> Result<Answer, Failure> {
+    fn read(&mut self, page: u32, degraded: bool) -> Result<Answer, Failure> {
         let scan = self.source()?.decode(index(page)?).map_err(Failure::Defect)?;
         let reader =
             self.reader.as_mut().ok_or_else(|| Failure::Misused("this child has no reader".into()))?;
-        let Reading { text, blank, stages } =
-            reader.read(&scan).map_err(|error| Failure::Engine(error.to_string()))?;
+        let reading = if degraded { reader.read_degraded(&scan) } else { reader.read(&scan) };
+        let Reading { text, blank, stages } = reading.map_err(|error| Failure::Engine(error.to_string()))?;
         Ok(Answer::Read { text, blank, stages })
     }
 }

@@ -141,6 +141,7 @@ impl LiveChild {
         descriptor: Option<BorrowedFd<'_>>,
         budget: Budget,
     ) -> Result<Vec<u8>, End> {
+        self.said.begin();
         frame::send(self.socket.as_fd(), request, descriptor).map_err(|error| self.broken(&error))?;
         let (start, cpu_start) = (Instant::now(), self.cpu());
         let mut incoming = Incoming::new(self.message_bytes_max);

@@ -30,6 +30,12 @@ impl Tail {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
+    /// Forgets what was said so far: it is no evidence for the page that comes now.
+    pub(super) fn begin(&mut self) {
+        self.drain();
+        self.bytes.clear();
+    }
+
     /// Takes what is there, without waiting.
     pub(super) fn drain(&mut self) {
         let mut chunk = [0; BYTES_MAX];
@@ -73,6 +79,8 @@ mod tests {
         assert!(tail.text().len() <= BYTES_MAX + "\u{fffd}".len());
         assert!(tail.text().ends_with("xx the [31m end \u{fffd}"), "{}", tail.text());
         assert!(tail.pipe().is_some());
+        tail.begin();
+        assert_eq!(tail.text(), "");
         drop(writer);
         tail.drain();
         assert!(tail.pipe().is_none(), "a closed pipe would wake the poll for ever");
