@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pagemill_backends::queue::Delivery;
-use pagemill_domain::ids::JobId;
+use pagemill_domain::ids::{JobId, ShardId};
 use pagemill_domain::outcome::Outcome;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +19,8 @@ const LAST_OUTCOMES_WAIT: Duration = Duration::from_millis(100);
 
 impl Coordinator {
     /// Works on `job` until `shutdown`: sends shards while there is room, takes what comes back, closes the job when
-    /// its ledger is complete. Stop the workers first, so that what they finished is still collected.
+    /// its ledger is complete. Stop the workers first, so that what they finished is still collected
+    /// and what they never took is handed back.
     pub async fn run(&self, job: JobId, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
         let mut window = Window::default();
         for shard in self.backends.store.reclaim_shards(&self.config.limits).await? {
@@ -45,7 +46,9 @@ impl Coordinator {
         while let Ok(outcomes) = tokio::time::timeout(LAST_OUTCOMES_WAIT, last()).await {
             self.collect(&mut window, outcomes?).await?;
         }
-        Ok(())
+        let untaken: Vec<ShardId> =
+            self.backends.queue.withdraw_shards().await?.iter().map(|shard| shard.id).collect();
+        Ok(self.backends.store.hand_back_shards(&untaken).await?)
     }
 
     async fn dispatch(&self, window: &mut Window) -> Result<(), CoordinatorError> {

@@ -22,6 +22,12 @@ fn shard(id: i64) -> Shard {
     }
 }
 
+pub(crate) async fn publish_shards(queue: &dyn Queue, count: i64) {
+    for id in 1..=count {
+        queue.publish_shard(shard(id)).await.unwrap();
+    }
+}
+
 fn outcome(id: i64) -> Outcome {
     Outcome {
         shard: ShardId(id),
@@ -34,8 +40,7 @@ fn outcome(id: i64) -> Outcome {
 }
 
 async fn delivers_in_order_and_again_until_acknowledged(queue: &dyn Queue) {
-    queue.publish_shard(shard(1)).await.unwrap();
-    queue.publish_shard(shard(2)).await.unwrap();
+    publish_shards(queue, 2).await;
     let first = queue.next_shard().await.unwrap();
     assert_eq!(first.message, shard(1));
     drop(first);

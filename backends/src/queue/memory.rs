@@ -56,6 +56,11 @@ impl Queue for MemoryQueue {
         Ok(self.shards.delivery(shard))
     }
 
+    async fn withdraw_shards(&self) -> Result<Vec<Shard>, QueueError> {
+        let mut receiver = self.shards.receiver.lock().await;
+        Ok(std::iter::from_fn(|| receiver.try_recv().ok()).collect())
+    }
+
     async fn publish_outcome(&self, outcome: Outcome) -> Result<(), QueueError> {
         self.outcomes.publish(outcome).await
     }
@@ -94,7 +99,18 @@ impl<M> Drop for MemoryReceipt<M> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Queue;
     use super::MemoryQueue;
+
+    #[tokio::test]
+    async fn gives_back_what_nobody_took() {
+        let queue = MemoryQueue::default();
+        super::super::conformance::publish_shards(&queue, 3).await;
+        let taken = queue.next_shard().await.unwrap();
+        assert_eq!(queue.withdraw_shards().await.unwrap().len(), 2);
+        assert_eq!(queue.withdraw_shards().await.unwrap().len(), 0);
+        taken.acknowledge().await.unwrap();
+    }
 
     #[tokio::test]
     async fn keeps_the_promises_of_a_queue() {

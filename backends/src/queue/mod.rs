@@ -18,6 +18,10 @@ pub trait Queue: Send + Sync {
     /// The next shard, as soon as there is one. A worker asks only when a slot is free.
     async fn next_shard(&self) -> Result<Delivery<Shard>, QueueError>;
 
+    /// Takes back the shards that nobody took and that the queue would lose with this process; a queue that outlives the
+    /// process keeps them.
+    async fn withdraw_shards(&self) -> Result<Vec<Shard>, QueueError>;
+
     /// Hands an outcome over; `Ok` means that the queue answers for it, and that the shard may be acknowledged.
     async fn publish_outcome(&self, outcome: Outcome) -> Result<(), QueueError>;
 

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use pagemill_domain::geometry::Orientation;
 use pagemill_domain::hash::ContentHash;
-use pagemill_domain::ids::{Attempt, JobId, SourceId};
+use pagemill_domain::ids::{Attempt, JobId, ShardId, SourceId};
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{
     Artifact, DocumentReport, DocumentResult, Fault, Fingerprint, Outcome, PageReport, PageResult, Report,
@@ -13,7 +13,7 @@ use pagemill_domain::outcome::{
 use pagemill_domain::page::{PageState, PageSummary};
 use pagemill_domain::recipe::{ExistingTextRule, Format, Grouping, Recipe};
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, SourceFacts, SourceKind};
-use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Work};
+use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Stage, Work};
 
 use super::{JobState, NewSource, PageCursor, ShardSizes, Store};
 
@@ -31,6 +31,7 @@ pub(crate) const CHECKS: &[Check] = &[
     |store| async move { what_is_gone_is_withdrawn_unless_delivered(&*store).await }.boxed(),
     |store| async move { folders_make_documents_in_natural_order(&*store).await }.boxed(),
     |store| async move { kept_pages_are_never_dispatched(&*store).await }.boxed(),
+    |store| async move { what_nobody_took_is_handed_back_uncounted(&*store).await }.boxed(),
     |store| async move { pages_that_were_not_reached_are_handed_back(&*store).await }.boxed(),
 ];
 
@@ -366,5 +367,22 @@ async fn pages_that_were_not_reached_are_handed_back(store: &dyn Store) {
     let Work::Recognise(groups) = &rest[0].work else { panic!("{:?}", rest[0].work) };
     assert_eq!(groups[0].pages, [2, 3, 4]);
     let status = store.status(job).await.unwrap();
+    assert_eq!((status.faults, status.losses), (0, 0));
+}
+
+async fn what_nobody_took_is_handed_back_uncounted(store: &dyn Store) {
+    let job = submit(store, &Recipe::default(), &[source("a.tif")]).await;
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let untaken: Vec<ShardId> = cut(store).await.iter().map(|shard| shard.id).collect();
+        assert_eq!(untaken.len(), 1);
+        store.hand_back_shards(&untaken).await.unwrap();
+        let again = cut(store).await.remove(0);
+        store.apply(&[answer(&again, 4, b"x")], &Limits::default()).await.unwrap();
+        taken.push(again.work.stage());
+    }
+    assert_eq!(taken, [Stage::Inspect, Stage::Recognise, Stage::Assemble]);
+    let status = store.status(job).await.unwrap();
+    assert!(status.ledger.is_complete());
     assert_eq!((status.faults, status.losses), (0, 0));
 }

@@ -3,7 +3,7 @@
 //! All writes are set-based transactions that leave the counters right. Only the coordinator holds a store.
 
 use async_trait::async_trait;
-use pagemill_domain::ids::{DocumentId, JobId};
+use pagemill_domain::ids::{DocumentId, JobId, ShardId};
 use pagemill_domain::ledger::Ledger;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{Artifact, Fingerprint, Gap, Outcome};
@@ -39,6 +39,9 @@ pub trait Store: Send + Sync {
     /// All shards that are open, each with its attempt advanced: after a restart nobody works on them any more. One
     /// that was lost too often is taken apart, and its page given up when it is alone.
     async fn reclaim_shards(&self, limits: &Limits) -> Result<Vec<Shard>, StoreError>;
+
+    /// Takes back shards that no worker took: what they hold waits again, and nothing is counted against it.
+    async fn hand_back_shards(&self, shards: &[ShardId]) -> Result<(), StoreError>;
 
     /// Applies outcomes: taken where the attempt is current and nothing was taken before, else ignored and counted.
     async fn apply(&self, outcomes: &[Outcome], limits: &Limits) -> Result<Applied, StoreError>;

@@ -284,7 +284,7 @@ async fn count_final(
 }
 
 /// Pages that the worker did not come to: no failure of theirs, and none is counted.
-async fn hand_back_pages(
+pub(super) async fn hand_back_pages(
     db: &mut SqliteConnection,
     contents: &ShardContents,
     reports: &[PageReport],
@@ -302,7 +302,10 @@ async fn hand_back_pages(
 }
 
 /// Sources that the worker did not come to.
-async fn hand_back_sources(db: &mut SqliteConnection, contents: &ShardContents) -> Result<(), StoreError> {
+pub(super) async fn hand_back_sources(
+    db: &mut SqliteConnection,
+    contents: &ShardContents,
+) -> Result<(), StoreError> {
     let ShardContents::Inspect(sources) = contents else { return Ok(()) };
     for source in sources {
         sqlx::query("UPDATE source SET state = 'pending' WHERE id = $1 AND state = 'inspecting'")

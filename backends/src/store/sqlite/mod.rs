@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pagemill_domain::ids::{DocumentId, JobId};
+use pagemill_domain::ids::{DocumentId, JobId, ShardId};
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{Fingerprint, Outcome};
 use pagemill_domain::recipe::Recipe;
@@ -105,6 +105,12 @@ impl Store for SqliteStore {
         let shards = reclaim::reclaim_shards(&mut transaction, limits).await?;
         commit(transaction).await?;
         Ok(shards)
+    }
+
+    async fn hand_back_shards(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        reclaim::hand_back_shards(&mut transaction, shards).await?;
+        commit(transaction).await
     }
 
     async fn apply(&self, outcomes: &[Outcome], limits: &Limits) -> Result<Applied, StoreError> {

@@ -48,6 +48,33 @@ pub(super) async fn reclaim_shards(
     Ok(again)
 }
 
+/// Shards that no worker took: what they hold waits again.
+pub(super) async fn hand_back_shards(
+    db: &mut SqliteConnection,
+    shards: &[ShardId],
+) -> Result<(), StoreError> {
+    for shard in shards {
+        let contents: Option<String> =
+            sqlx::query_scalar("DELETE FROM shard WHERE id = $1 RETURNING contents")
+                .bind(shard.0)
+                .fetch_optional(&mut *db)
+                .await
+                .map_err(database("hand back a shard"))?;
+        let Some(contents) = contents else { continue };
+        let contents: ShardContents = from_json("shard", &contents)?;
+        collect::hand_back_pages(db, &contents, &[]).await?;
+        collect::hand_back_sources(db, &contents).await?;
+        if let ShardContents::Assemble(document) = contents {
+            sqlx::query("UPDATE document SET state = 'open' WHERE id = $1 AND state = 'assembling'")
+                .bind(document)
+                .execute(&mut *db)
+                .await
+                .map_err(database("hand back a document"))?;
+        }
+    }
+    Ok(())
+}
+
 async fn advance(
     db: &mut SqliteConnection,
     shard: OpenShard,
