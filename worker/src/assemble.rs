@@ -11,7 +11,7 @@ use pagemill_domain::outcome::{DocumentReport, DocumentResult, Gap, Loss};
 use pagemill_domain::page::PageState;
 use pagemill_domain::page_image::{Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
-use pagemill_domain::recipe::{Format, Recipe};
+use pagemill_domain::recipe::{Format, PdfPart, Recipe};
 use pagemill_domain::shard::{DocumentPlan, PlannedPage, PlannedSource};
 use pagemill_formats::artifact::{image_for, needs_text, one_file_per_page};
 use pagemill_formats::{DocumentInfo, DocumentPage, DocumentWriter, SourcedImage, WriteError, writer};
@@ -152,27 +152,26 @@ impl Assembly<'_> {
     ) -> Result<(), Stopped> {
         let text = self.page_text(bench, source, page)?;
         let images = self.page_images(bench, planned, source, page)?;
-        let document_page = |format| {
-            let image = image_for(format, self.recipe.pdf_part)
-                .and_then(|deliverable| images.get(&(deliverable as u8)));
-            DocumentPage {
-                number,
-                width: page.width,
-                height: page.height,
-                dpi: page.dpi,
-                state: page.state,
-                text: text.as_ref(),
-                image: image.map(|image| SourcedImage { image, source: &source.file }),
-            }
+        let picture = Picture {
+            number,
+            page,
+            text: text.as_ref(),
+            images: &images,
+            source,
+            part: self.recipe.pdf_part,
         };
         for artifact in &mut self.open {
-            artifact.writer.page(&document_page(artifact.format))?;
+            if let Some(reason) = picture.write(artifact.format, &mut *artifact.writer)? {
+                push_gap(&mut self.gaps, planned, page, reason);
+            }
         }
         for &format in self.recipe.formats.iter().filter(|&&format| one_file_per_page(format)) {
             let name = self.stem.page_jpeg(number, self.pages);
             let (staged, out) = StagedArtifact::new(bench, format, name)?;
             let mut page_writer = writer(format, &self.info(), self.recipe, out)?;
-            page_writer.page(&document_page(format))?;
+            if let Some(reason) = picture.write(format, &mut *page_writer)? {
+                push_gap(&mut self.gaps, planned, page, reason);
+            }
             page_writer.finish()?;
             self.complete.push(staged);
         }
@@ -229,12 +228,7 @@ impl Assembly<'_> {
                 }
                 // A dead page is listed as one already.
                 Err(_) if page.state == PageState::Dead => {}
-                Err(reason) => {
-                    let gap = Gap { source: planned.source.id, number: page.number, reason };
-                    if !self.gaps.contains(&gap) {
-                        self.gaps.push(gap);
-                    }
-                }
+                Err(reason) => push_gap(&mut self.gaps, planned, page, reason),
             }
         }
         Ok(images)
@@ -251,6 +245,48 @@ impl Assembly<'_> {
         }
         artifacts.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(DocumentResult::Delivered { artifacts, gaps: self.gaps })
+    }
+}
+
+/// Lists a page for which a placeholder stands, once.
+fn push_gap(gaps: &mut Vec<Gap>, planned: &PlannedSource, page: &PlannedPage, reason: String) {
+    let gap = Gap { source: planned.source.id, number: page.number, reason };
+    if !gaps.contains(&gap) {
+        gaps.push(gap);
+    }
+}
+
+/// A page as it goes into each artifact.
+struct Picture<'a> {
+    number: u32,
+    page: &'a PlannedPage,
+    text: Option<&'a PageText>,
+    images: &'a BTreeMap<u8, PageImage>,
+    source: &'a OpenSource,
+    part: PdfPart,
+}
+
+impl Picture<'_> {
+    /// Writes the page; a format that can't hold its image gets a placeholder, and the reason is returned.
+    fn write(&self, format: Format, writer: &mut dyn DocumentWriter) -> Result<Option<String>, WriteError> {
+        let image =
+            image_for(format, self.part).and_then(|deliverable| self.images.get(&(deliverable as u8)));
+        let page = DocumentPage {
+            number: self.number,
+            width: self.page.width,
+            height: self.page.height,
+            dpi: self.page.dpi,
+            state: self.page.state,
+            text: self.text,
+            image: image.map(|image| SourcedImage { image, source: &self.source.file }),
+        };
+        match writer.page(&page) {
+            Err(error @ WriteError::Image { .. }) => {
+                writer.page(&DocumentPage { image: None, ..page })?;
+                Ok(Some(error.to_string()))
+            }
+            written => written.map(|()| None),
+        }
     }
 }
 
