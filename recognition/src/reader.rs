@@ -4,6 +4,7 @@
 //! anything of a page: the reader lives in a locked child, and a page's text depends on that page alone.
 
 mod built_in_page;
+mod calibration;
 mod debug_picture;
 mod degraded;
 mod fingerprint;

@@ -12,6 +12,7 @@ mod score;
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::process::Command;
 
 use pagemill_domain::recipe::{CleanUp, Recipe};
 use pagemill_recognition::reader::{ModelDir, Reader};
@@ -26,6 +27,9 @@ struct Options {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::var("OMP_THREAD_LIMIT").as_deref() != Ok("1") {
+        return alone_in_its_thread();
+    }
     let options = options()?;
     let recipe = Recipe { clean_up: clean_up(&options.without)?, ..Recipe::default() };
     let models = ModelDir::find(std::env::var_os("TESSDATA_PREFIX").as_deref().map(std::path::Path::new));
@@ -45,6 +49,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::fs::write(file, table)?;
     }
     Ok(())
+}
+
+/// Runs this program again with OpenMP held to one thread, which must be known before libtesseract loads: otherwise
+/// Tesseract's threads wait for each other most of the time.
+fn alone_in_its_thread() -> Result<(), Box<dyn Error>> {
+    let mut again = Command::new(std::env::current_exe()?);
+    let status = again.args(std::env::args_os().skip(1)).env("OMP_THREAD_LIMIT", "1").status()?;
+    if status.success() { Ok(()) } else { Err(format!("the run ended with {status}").into()) }
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {

@@ -64,11 +64,12 @@ fn goes_on(line: &TextLine, next: &TextLine, column: i32) -> bool {
         && f64::from(line.bounds.width() + space + first_word(next)) > FULL_PART * f64::from(column)
 }
 
-/// The part of a line's letters that are much lower than its high ones: none in capitals.
+/// The part of a line's letters that are much lower than its high ones: none in capitals, of which up to a third are
+/// higher still by their marks.
 fn small_share(line: &TextLine) -> f64 {
     let mut heights: Vec<i32> = line.letters().map(crate::engine::Span::height).collect();
     heights.sort_unstable();
-    let high = heights[heights.len() * 4 / 5];
+    let high = heights[heights.len() * 13 / 20];
     heights.iter().filter(|&&height| height * 100 < high * 82).count() as f64 / heights.len() as f64
 }
 

@@ -1,10 +1,10 @@
 //! Layout and readings as page text, in page space.
 
 use pagemill_domain::geometry::{Rect, Turn};
-use pagemill_domain::page_text::{Baseline, Block, BlockKind, Cell, Confidence, Content, Line, Table, Word};
+use pagemill_domain::page_text::{Baseline, Block, BlockKind, Cell, Content, Line, Table, Word};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{paragraphs, vietnamese};
+use super::{calibration, paragraphs, vietnamese};
 use crate::engine::{LineReading, Span, WordReading};
 use crate::layout::grid::Grid;
 use crate::layout::order::Zone;
@@ -19,6 +19,14 @@ const SCRAWL_PERCENT_IN_OVERLAY: u32 = 40;
 
 /// Anywhere else below this one.
 const SCRAWL_PERCENT: u32 = 25;
+
+/// So few letters are what pen strokes and the rays of a seal's star read like; below this mean confidence in percents
+/// they are taken for that.
+const SCRAP_LETTERS_MAX: u32 = 6;
+const SCRAP_PERCENT: u32 = 50;
+
+/// "TM. ỦY BAN NHÂN DÂN", "KT. CHỦ TỊCH", "PHÓ CHỦ TỊCH", a name, and each may take two lines.
+const SIGNATURE_LINES_MAX: usize = 8;
 
 /// Puts a page's text together.
 pub(super) struct PageWriter<'a> {
@@ -49,9 +57,9 @@ impl PageWriter<'_> {
     fn text(&self, zone: Zone, lines: &[LineSpan]) -> Vec<Block> {
         let lines: Vec<Line> = lines.iter().filter_map(|line| self.line(line, zone != Zone::Head)).collect();
         let kind = match zone {
-            Zone::Right => BlockKind::Signature,
+            Zone::Right if self.is_signature(&lines) => BlockKind::Signature,
             Zone::Head => BlockKind::Heading,
-            Zone::Body | Zone::Left => BlockKind::Text,
+            Zone::Body | Zone::Left | Zone::Right => BlockKind::Text,
         };
         let is_number = |line: &Line| zone == Zone::Body && self.is_page_number(line);
         let groups = lines.chunk_by(|one, other| !is_number(one) && !is_number(other));
@@ -63,6 +71,13 @@ impl PageWriter<'_> {
                 Block { kind, bounds, content: Content::Paragraphs(paragraphs::of(lines, upright)) }
             })
             .collect()
+    }
+
+    /// Position and name: a few lines on the right, in the lower part of the page's text.
+    fn is_signature(&self, lines: &[Line]) -> bool {
+        lines.len() <= SIGNATURE_LINES_MAX
+            && self.prepared.turn == Turn::None
+            && lines.iter().all(|line| line.bounds.top > self.height / 4)
     }
 
     /// A number alone at the head or foot of the page (Decree 30/2020: centred in the top margin).
@@ -83,14 +98,14 @@ impl PageWriter<'_> {
             column_span: cell.column_span as u32,
             header: cell.row == 0,
             bounds: self.rect(cell.bounds),
-            lines: lines.iter().filter_map(|line| self.line(line, true)).collect(),
+            lines: lines.iter().filter_map(|line| self.line(line, false)).collect(),
         });
         let table = Table { rows: grid.rows as u32, columns: grid.columns as u32, cells: cells.collect() };
         Block { kind: BlockKind::Table, bounds: self.rect(grid.bounds), content: Content::Table(table) }
     }
 
-    /// A line of words; none where it is scrawl. In a head it is never taken for that: seals lie on it, and search needs
-    /// what is left of number and date.
+    /// A line of words; none where it is scrawl. In a head and in a cell it is never taken for that: seals lie on
+    /// heads, and what is left of a number is better than none.
     fn line(&self, line: &LineSpan, may_be_scrawl: bool) -> Option<Line> {
         let crop = &self.layout.crops[line.crop];
         let words: Vec<Word> = self.readings[line.crop]
@@ -123,7 +138,14 @@ impl PageWriter<'_> {
             .max()
             .unwrap_or(0);
         let overlaid = covered * 100 >= line.bounds.width() * OVERLAID_PERCENT;
-        sum < letters * if overlaid { SCRAWL_PERCENT_IN_OVERLAY } else { SCRAWL_PERCENT }
+        let limit = if letters <= SCRAP_LETTERS_MAX {
+            SCRAP_PERCENT
+        } else if overlaid {
+            SCRAWL_PERCENT_IN_OVERLAY
+        } else {
+            SCRAWL_PERCENT
+        };
+        sum < letters * limit
     }
 
     fn word(&self, word: &WordReading, left: i32, top: i32) -> Option<Word> {
@@ -137,7 +159,7 @@ impl PageWriter<'_> {
         (!text.is_empty()).then(|| Word {
             text,
             bounds: self.rect(bounds),
-            confidence: Confidence::from_percent(f64::from(word.confidence)),
+            confidence: calibration::calibrated(word.confidence),
             suspect: self.vietnamese && vietnamese::is_suspect(&word.text),
         })
     }
