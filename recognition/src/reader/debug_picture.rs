@@ -113,3 +113,26 @@ impl Canvas {
         Some(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pagemill_domain::page_text::Block;
+    use pagemill_domain::scan::Dpi;
+
+    use super::*;
+    use crate::prepare::grey::Grey;
+
+    #[test]
+    fn it_frames_what_was_read_and_survives_places_off_the_page() {
+        let page = Grey::filled(200, 100, 255);
+        let scan = Scan { pix: page.to_pix().unwrap(), dpi: Dpi::square(300) };
+        let block =
+            |bounds| Block { kind: BlockKind::Text, bounds, content: Content::Paragraphs(Vec::new()) };
+        let blocks = vec![block(Rect::new(50, 30, 120, 60)), block(Rect::new(190, 90, 900, 900))];
+        let text = PageText { width: 200, height: 100, blocks, ..PageText::default() };
+        let picture = image::load_from_memory(&debug_picture(&scan, &text).unwrap()).unwrap().into_rgb8();
+        assert_eq!(picture.dimensions(), (200, 100));
+        assert_eq!(picture.get_pixel(46, 40).0, BLUE);
+        assert_eq!(picture.get_pixel(20, 10).0, [255; 3]);
+    }
+}
