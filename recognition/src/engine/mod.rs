@@ -1,5 +1,6 @@
 //! The seam between layout and recognition: pictures of single lines in, words with characters and confidences out.
 
+pub mod native;
 pub mod tesseract;
 
 use crate::prepare::grey::Grey;

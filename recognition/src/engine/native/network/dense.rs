@@ -1,0 +1,235 @@
+//! Dense layers over many places at once, with what may follow them: pooling, or the final softmax.
+#![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
+
+use super::super::model::{DenseKind, Matrix};
+use super::activation::{quantise, softmax};
+use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::map::{Map, ZERO};
+use super::packed::Packed;
+use super::recurrent::stage;
+use super::reference::activate;
+
+/// A dense layer made ready for a kernel.
+#[derive(Debug)]
+pub(super) struct Dense<K: Kernel> {
+    weights: DenseWeights<K>,
+    outputs: usize,
+    kind: DenseKind,
+}
+
+/// Narrow layers would waste most of four vectors.
+#[derive(Debug)]
+enum DenseWeights<K: Kernel> {
+    Narrow(Packed<K, 1>),
+    Wide(Packed<K, 4>),
+}
+
+/// Rectangles of which the maximum is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pooling {
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
+
+impl<K: Kernel> Dense<K> {
+    pub(super) fn new(matrix: &Matrix, kind: DenseKind) -> Self {
+        let weights = if matrix.outputs <= 2 * LANES {
+            DenseWeights::Narrow(Packed::dense(matrix))
+        } else {
+            DenseWeights::Wide(Packed::dense(matrix))
+        };
+        Self { weights, outputs: matrix.outputs, kind }
+    }
+
+    /// The activations at every place.
+    pub(super) fn apply(&self, kernel: K, input: &Map) -> Map {
+        let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
+        let mut output = Map::new(self.outputs, sizes);
+        let finish = Activate { kind: self.kind, outputs: self.outputs, values: &mut output.values };
+        self.multiply(kernel, input, finish);
+        output
+    }
+
+    /// The activations after pooling. All activation functions keep the order of their arguments, and so do the
+    /// scales, which are not negative: the largest sum is pooled, and only that one is activated.
+    pub(super) fn apply_pooled(&self, kernel: K, input: &Map, pooling: Pooling) -> Map {
+        let sizes = input.extents.iter().map(|e| (e.width / pooling.width, e.height / pooling.height));
+        let mut output = Map::new(self.outputs, sizes);
+        for index in 0..input.extents.len() {
+            let line = Pooled { layer: self, input, output: &mut output, index, pooling };
+            kernel.run(line);
+        }
+        output
+    }
+
+    /// The probabilities at every place, as the last layer.
+    pub(super) fn probabilities(&self, kernel: K, input: &Map) -> Vec<f32> {
+        let mut values = vec![0.0; input.len() * self.outputs];
+        self.multiply(kernel, input, Probable { outputs: self.outputs, values: &mut values });
+        values
+    }
+
+    fn multiply<F: Finish>(&self, kernel: K, input: &Map, finish: F) {
+        match &self.weights {
+            DenseWeights::Narrow(weights) => kernel.run(Multiply { weights, input, finish }),
+            DenseWeights::Wide(weights) => kernel.run(Multiply { weights, input, finish }),
+        }
+    }
+}
+
+/// What becomes of a row's values.
+trait Finish {
+    /// Takes the values of row `row`, in lanes.
+    fn finish(&mut self, row: usize, values: &[Lanes<f32>]);
+}
+
+struct Activate<'a> {
+    kind: DenseKind,
+    outputs: usize,
+    values: &'a mut [u8],
+}
+
+impl Finish for Activate<'_> {
+    #[inline(always)]
+    fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
+        let target = &mut self.values[row * self.outputs..][..self.outputs];
+        for (target, &value) in target.iter_mut().zip(values.as_flattened()) {
+            *target = quantise(activate(value, self.kind).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
+        }
+    }
+}
+
+struct Probable<'a> {
+    outputs: usize,
+    values: &'a mut [f32],
+}
+
+impl Finish for Probable<'_> {
+    #[inline(always)]
+    fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
+        let target = &mut self.values[row * self.outputs..][..self.outputs];
+        target.copy_from_slice(&values.as_flattened()[..self.outputs]);
+        softmax(target);
+    }
+}
+
+/// All rows of a map times the weights.
+struct Multiply<'a, K: Kernel, F, const VECTORS: usize> {
+    weights: &'a Packed<K, VECTORS>,
+    input: &'a Map,
+    finish: F,
+}
+
+impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K, F, VECTORS> {
+    #[inline(always)]
+    fn run(mut self, kernel: K) {
+        let (depth, groups) = (self.weights.depth, self.weights.groups());
+        let mut inputs = vec![K::input(ZERO); ROWS * depth];
+        let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
+        for first in (0..self.input.len()).step_by(ROWS) {
+            let count = (self.input.len() - first).min(ROWS);
+            for (row, inputs) in inputs.chunks_exact_mut(depth).take(count).enumerate() {
+                stage::<K>(self.input.row(first + row), inputs);
+            }
+            for (index, group) in groups.iter().enumerate() {
+                let mut sums: Tile<VECTORS> = [[[0; LANES]; VECTORS]; ROWS];
+                kernel.multiply(&group.weights, &group.start, &inputs, depth, &mut sums);
+                for (row, sums) in sums.iter().enumerate() {
+                    scale(sums, &group.scales, &mut values[row * groups.len() + index]);
+                }
+            }
+            for (row, values) in values.chunks_exact(groups.len()).take(count).enumerate() {
+                self.finish.finish(first + row, values.as_flattened());
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn scale<const VECTORS: usize>(
+    sums: &[Lanes<i32>; VECTORS],
+    scales: &[Lanes<f32>; VECTORS],
+    values: &mut [Lanes<f32>; VECTORS],
+) {
+    for vector in 0..VECTORS {
+        for lane in 0..LANES {
+            values[vector][lane] = sums[vector][lane] as f32 * scales[vector][lane];
+        }
+    }
+}
+
+/// One line's rows times the weights, pooled.
+struct Pooled<'a, K: Kernel> {
+    layer: &'a Dense<K>,
+    input: &'a Map,
+    output: &'a mut Map,
+    index: usize,
+    pooling: Pooling,
+}
+
+impl<K: Kernel> Operation<K> for Pooled<'_, K> {
+    #[inline(always)]
+    fn run(self, kernel: K) {
+        match &self.layer.weights {
+            DenseWeights::Narrow(weights) => self.pool(kernel, weights),
+            DenseWeights::Wide(weights) => self.pool(kernel, weights),
+        }
+    }
+}
+
+impl<K: Kernel> Pooled<'_, K> {
+    #[inline(always)]
+    fn pool<const VECTORS: usize>(self, kernel: K, weights: &Packed<K, VECTORS>) {
+        let (source, target) = (self.input.extents[self.index], self.output.extents[self.index]);
+        let depth = weights.depth;
+        // The columns under one column of the output.
+        let rows = self.pooling.width * source.height;
+        let mut inputs = vec![K::input(ZERO); rows.next_multiple_of(ROWS) * depth];
+        let mut sums = vec![[[0; LANES]; VECTORS]; rows.next_multiple_of(ROWS)];
+        for x in 0..target.width {
+            let first = source.row(x * self.pooling.width, 0);
+            for (row, inputs) in inputs.chunks_exact_mut(depth).take(rows).enumerate() {
+                stage::<K>(self.input.row(first + row), inputs);
+            }
+            for (index, group) in weights.groups().iter().enumerate() {
+                for (inputs, sums) in inputs.chunks_exact(ROWS * depth).zip(sums.as_chunks_mut::<ROWS>().0) {
+                    kernel.multiply(&group.weights, &group.start, inputs, depth, sums);
+                }
+                for y in 0..target.height {
+                    let mut largest = [[i32::MIN; LANES]; VECTORS];
+                    for column in 0..self.pooling.width {
+                        let first = column * source.height + y * self.pooling.height;
+                        for sums in &sums[first..first + self.pooling.height] {
+                            keep_largest(&mut largest, sums);
+                        }
+                    }
+                    let mut values = [[0.0; LANES]; VECTORS];
+                    scale(&largest, &group.scales, &mut values);
+                    let output = self.output.row_mut(target.row(x, y));
+                    for (vector, values) in values.iter().enumerate() {
+                        let start = ((index * VECTORS + vector) * LANES).min(output.len());
+                        write(&mut output[start..], values, self.layer.kind);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn keep_largest<const VECTORS: usize>(largest: &mut [Lanes<i32>; VECTORS], sums: &[Lanes<i32>; VECTORS]) {
+    for (largest, &sum) in largest.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+        *largest = if sum > *largest { sum } else { *largest };
+    }
+}
+
+#[inline(always)]
+fn write(output: &mut [u8], values: &Lanes<f32>, kind: DenseKind) {
+    let mut lanes = [0; LANES];
+    for (lane, &value) in lanes.iter_mut().zip(values) {
+        *lane = quantise(activate(value, kind).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
+    }
+    for (output, lane) in output.iter_mut().zip(lanes) {
+        *output = lane;
+    }
+}
