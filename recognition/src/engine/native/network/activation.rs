@@ -6,6 +6,8 @@
 //! it differs between systems.
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
+use super::super::model::DenseKind;
+
 /// Cell states stay within ±100, as in Tesseract.
 const STATE_MAX: f32 = 100.0;
 /// Beyond this both functions are 1 to the last bit.
@@ -41,7 +43,7 @@ fn clip(value: f32, max: f32) -> f32 {
 ///
 /// Tesseract looks up both functions in tables and draws straight lines between the entries. A chord over the distance
 /// h lies s(1 - s)h²/2 times the second derivative beside the curve, where s is the share of the way. That is at most
-/// 10^-6, yet without it a quarter of the lines of a noisy scan come out different somewhere.
+/// 10^-6, yet without it more lines come out different somewhere.
 #[inline(always)]
 fn chord(x: f32) -> f32 {
     let scaled = x * TABLE_SCALE;
@@ -92,6 +94,25 @@ pub(super) fn lstm_cell_2d(sums: [f32; 5], state: f32, other_state: Option<f32>)
     (state, tanh(state) * sigmoid(output_gate))
 }
 
+/// A dense layer's activation function; a softmax in the middle of a network passes its sums on.
+#[inline(always)]
+pub(super) fn activate(sum: f32, kind: DenseKind) -> f32 {
+    match kind {
+        DenseKind::Logistic => sigmoid(sum),
+        DenseKind::Tanh => tanh(sum),
+        DenseKind::ClipPositive => sum.clamp(0.0, 1.0),
+        DenseKind::ClipSymmetric => sum.clamp(-1.0, 1.0),
+        DenseKind::Relu => {
+            if sum > 0.0 {
+                sum
+            } else {
+                0.0
+            }
+        }
+        DenseKind::Linear | DenseKind::Softmax => sum,
+    }
+}
+
 /// An activation as a whole number of 1/127, from a value in -1..=1.
 #[inline(always)]
 pub(super) fn quantise(value: f32) -> i8 {
@@ -105,10 +126,7 @@ const SOFTMAX_MIN: f32 = -86.0;
 /// additions is part of the result: sixteen interleaved sums, then halves.
 #[inline(always)]
 pub(super) fn softmax(sums: &mut [f32]) {
-    let mut largest = f32::MIN;
-    for &sum in sums.iter() {
-        largest = if sum > largest { sum } else { largest };
-    }
+    let largest = largest(sums);
     for sum in sums.iter_mut() {
         let difference = *sum - largest;
         let difference = if difference > SOFTMAX_MIN { difference } else { SOFTMAX_MIN };
@@ -118,6 +136,22 @@ pub(super) fn softmax(sums: &mut [f32]) {
     for value in sums {
         *value *= factor;
     }
+}
+
+/// The largest value; in lanes, as vector code needs it.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::MIN; 16];
+    let (blocks, rest) = values.as_chunks::<16>();
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = if value > *lane { value } else { *lane };
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane = if value > *lane { value } else { *lane };
+    }
+    lanes.into_iter().fold(f32::MIN, |largest, lane| if lane > largest { lane } else { largest })
 }
 
 #[inline(always)]

@@ -118,9 +118,8 @@ impl<K: Kernel> Batch<K> {
         map.extents
             .iter()
             .map(|extent| {
-                let rows = extent.rows();
-                let values = values[rows.start * self.classes..rows.end * self.classes].to_vec();
-                Probabilities { classes: self.classes, values }
+                let values = &values[extent.first * self.classes..][..extent.len() * self.classes];
+                Probabilities { classes: self.classes, values: values.to_vec() }
             })
             .collect()
     }
@@ -148,7 +147,7 @@ fn image(lines: &[&ScaledLine]) -> Map {
     let mut map = Map::new(1, lines.iter().map(|line| (line.width, line.height)));
     for (line, extent) in lines.iter().zip(map.extents.clone()) {
         let bytes = normalise_contrast(line).map(|value| Int8::from_pixel(value).cast_unsigned() ^ ZERO);
-        let columns = &mut map.values[extent.rows()];
+        let columns = map.rows_mut(extent.first, extent.len());
         for (y, row) in line.pixels.chunks_exact(line.width).enumerate() {
             for (column, &pixel) in columns.chunks_exact_mut(line.height).zip(row) {
                 column[y] = bytes[usize::from(pixel)];

@@ -2,12 +2,11 @@
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use super::super::model::{DenseKind, Matrix};
-use super::activation::{quantise, softmax};
-use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::activation::{activate, quantise, softmax};
+use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
 use super::recurrent::stage;
-use super::reference::activate;
 
 /// A dense layer made ready for a kernel.
 #[derive(Debug)]
@@ -45,7 +44,7 @@ impl<K: Kernel> Dense<K> {
     pub(super) fn apply(&self, kernel: K, input: &Map) -> Map {
         let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
         let mut output = Map::new(self.outputs, sizes);
-        let finish = Activate { kind: self.kind, outputs: self.outputs, values: &mut output.values };
+        let finish = Activate { kind: self.kind, output: &mut output };
         self.multiply(kernel, input, finish);
         output
     }
@@ -85,16 +84,14 @@ trait Finish {
 
 struct Activate<'a> {
     kind: DenseKind,
-    outputs: usize,
-    values: &'a mut [u8],
+    output: &'a mut Map,
 }
 
 impl Finish for Activate<'_> {
     #[inline(always)]
     fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
-        let target = &mut self.values[row * self.outputs..][..self.outputs];
-        for (target, &value) in target.iter_mut().zip(values.as_flattened()) {
-            *target = quantise(activate(value, self.kind).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
+        for (target, values) in self.output.row_mut(row).chunks_mut(LANES).zip(values) {
+            write(target, values, self.kind);
         }
     }
 }
@@ -128,13 +125,10 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
         let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
         for first in (0..self.input.len()).step_by(ROWS) {
             let count = (self.input.len() - first).min(ROWS);
-            for (row, inputs) in inputs.chunks_exact_mut(depth).take(count).enumerate() {
-                stage::<K>(self.input.row(first + row), inputs);
-            }
+            let inputs = ready::<K>(self.input.rows(first, ROWS), &mut inputs);
             for (index, group) in groups.iter().enumerate() {
-                let mut sums: Tile<VECTORS> = [[[0; LANES]; VECTORS]; ROWS];
-                kernel.multiply(&group.weights, &group.start, &inputs, depth, &mut sums);
-                for (row, sums) in sums.iter().enumerate() {
+                let sums = kernel.multiply(group.weights(), &group.start, inputs, depth);
+                for (row, sums) in sums.0.iter().enumerate() {
                     scale(sums, &group.scales, &mut values[row * groups.len() + index]);
                 }
             }
@@ -143,6 +137,16 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
             }
         }
     }
+}
+
+/// Rows as a kernel takes them: as they are, or made ready in `buffer`.
+#[inline(always)]
+fn ready<'a, K: Kernel>(rows: &'a [u8], buffer: &'a mut [K::Input]) -> &'a [K::Input] {
+    if let Some(rows) = K::ready(rows) {
+        return rows;
+    }
+    stage::<K>(rows, buffer);
+    buffer
 }
 
 #[inline(always)]
@@ -183,17 +187,15 @@ impl<K: Kernel> Pooled<'_, K> {
         let (source, target) = (self.input.extents[self.index], self.output.extents[self.index]);
         let depth = weights.depth;
         // The columns under one column of the output.
-        let rows = self.pooling.width * source.height;
-        let mut inputs = vec![K::input(ZERO); rows.next_multiple_of(ROWS) * depth];
-        let mut sums = vec![[[0; LANES]; VECTORS]; rows.next_multiple_of(ROWS)];
+        let tiled_rows = (self.pooling.width * source.height).next_multiple_of(ROWS);
+        let mut inputs = vec![K::input(ZERO); tiled_rows * depth];
+        let mut sums = vec![[[0; LANES]; VECTORS]; tiled_rows];
         for x in 0..target.width {
             let first = source.row(x * self.pooling.width, 0);
-            for (row, inputs) in inputs.chunks_exact_mut(depth).take(rows).enumerate() {
-                stage::<K>(self.input.row(first + row), inputs);
-            }
+            let inputs = ready::<K>(self.input.rows(first, tiled_rows), &mut inputs);
             for (index, group) in weights.groups().iter().enumerate() {
                 for (inputs, sums) in inputs.chunks_exact(ROWS * depth).zip(sums.as_chunks_mut::<ROWS>().0) {
-                    kernel.multiply(&group.weights, &group.start, inputs, depth, sums);
+                    *sums = kernel.multiply(group.weights(), &group.start, inputs, depth).0;
                 }
                 for y in 0..target.height {
                     let mut largest = [[i32::MIN; LANES]; VECTORS];
@@ -206,9 +208,9 @@ impl<K: Kernel> Pooled<'_, K> {
                     let mut values = [[0.0; LANES]; VECTORS];
                     scale(&largest, &group.scales, &mut values);
                     let output = self.output.row_mut(target.row(x, y));
-                    for (vector, values) in values.iter().enumerate() {
-                        let start = ((index * VECTORS + vector) * LANES).min(output.len());
-                        write(&mut output[start..], values, self.layer.kind);
+                    let output = output.chunks_mut(LANES).skip(index * VECTORS);
+                    for (output, values) in output.zip(&values) {
+                        write(output, values, self.layer.kind);
                     }
                 }
             }
@@ -223,13 +225,25 @@ fn keep_largest<const VECTORS: usize>(largest: &mut [Lanes<i32>; VECTORS], sums:
     }
 }
 
+/// Writes the activations of one vector of values, or of as many as there are outputs left.
 #[inline(always)]
 fn write(output: &mut [u8], values: &Lanes<f32>, kind: DenseKind) {
-    let mut lanes = [0; LANES];
-    for (lane, &value) in lanes.iter_mut().zip(values) {
-        *lane = quantise(activate(value, kind).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
-    }
+    // One loop for each function, so that each becomes vector code.
+    let lanes = match kind {
+        DenseKind::Logistic => each(values, |value| activate(value, DenseKind::Logistic)),
+        DenseKind::Tanh => each(values, |value| activate(value, DenseKind::Tanh)),
+        _ => each(values, |value| activate(value, kind)),
+    };
     for (output, lane) in output.iter_mut().zip(lanes) {
         *output = lane;
     }
+}
+
+#[inline(always)]
+fn each(values: &Lanes<f32>, function: impl Fn(f32) -> f32) -> Lanes<u8> {
+    let mut lanes = [0; LANES];
+    for (lane, &value) in lanes.iter_mut().zip(values) {
+        *lane = quantise(function(value).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
+    }
+    lanes
 }

@@ -1,9 +1,13 @@
 //! Activations of a batch of lines between two layers.
 
-use std::ops::Range;
+use super::kernel::ROWS;
 
 /// The byte that stands for an activation of zero: activations are kept with 128 added.
 pub(super) const ZERO: u8 = 128;
+
+/// Rows start at multiples of this many bytes, so that kernels may read them as they are; images of one value a place
+/// have no gaps.
+const ALIGNMENT: usize = 4;
 
 /// The places of one line in a [`Map`]: column after column, in each from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +26,9 @@ impl Extent {
         self.first + x * self.height + y
     }
 
-    /// All rows of the line.
-    pub(super) fn rows(&self) -> Range<usize> {
-        self.first..self.first + self.width * self.height
+    /// Number of places.
+    pub(super) fn len(&self) -> usize {
+        self.width * self.height
     }
 }
 
@@ -33,7 +37,8 @@ impl Extent {
 pub(super) struct Map {
     pub(super) depth: usize,
     pub(super) extents: Vec<Extent>,
-    pub(super) values: Vec<u8>,
+    /// With room for a tile after the last row.
+    values: Vec<u8>,
 }
 
 impl Map {
@@ -47,33 +52,58 @@ impl Map {
                 extent
             })
             .collect();
-        Self { depth, extents, values: vec![ZERO; first * depth] }
+        Self { depth, extents, values: vec![ZERO; (first + ROWS) * stride(depth)] }
+    }
+
+    /// Bytes from row to row.
+    pub(super) fn stride(&self) -> usize {
+        stride(self.depth)
     }
 
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
-        self.values.len() / self.depth
+        self.extents.last().map_or(0, |extent| extent.first + extent.len())
     }
 
     /// The activations at one place.
     pub(super) fn row(&self, row: usize) -> &[u8] {
-        &self.values[row * self.depth..][..self.depth]
+        &self.values[row * self.stride()..][..self.depth]
     }
 
     /// The activations at one place, to be written.
     pub(super) fn row_mut(&mut self, row: usize) -> &mut [u8] {
-        &mut self.values[row * self.depth..][..self.depth]
+        let start = row * self.stride();
+        &mut self.values[start..][..self.depth]
+    }
+
+    /// Some rows with the gaps between them; up to a tile may be asked for beyond the last one.
+    pub(super) fn rows(&self, first: usize, count: usize) -> &[u8] {
+        &self.values[first * self.stride()..][..count * self.stride()]
+    }
+
+    /// Some rows with the gaps between them, to be written.
+    pub(super) fn rows_mut(&mut self, first: usize, count: usize) -> &mut [u8] {
+        let stride = self.stride();
+        &mut self.values[first * stride..][..count * stride]
     }
 
     /// Equally large maps with their activations beside each other.
     pub(super) fn beside(maps: &[Self]) -> Self {
-        let extents = maps.first().map_or_else(Vec::new, |map| map.extents.clone());
-        let mut output = Self { depth: maps.iter().map(|map| map.depth).sum(), extents, values: Vec::new() };
-        for row in 0..maps.first().map_or(0, Self::len) {
+        let extents = maps.first().map_or(&[][..], |map| &map.extents);
+        let depth = maps.iter().map(|map| map.depth).sum();
+        let mut output = Self::new(depth, extents.iter().map(|extent| (extent.width, extent.height)));
+        for row in 0..output.len() {
+            let mut rest = output.row_mut(row);
             for map in maps {
-                output.values.extend_from_slice(map.row(row));
+                let (values, after) = rest.split_at_mut(map.depth);
+                values.copy_from_slice(map.row(row));
+                rest = after;
             }
         }
         output
     }
+}
+
+fn stride(depth: usize) -> usize {
+    if depth == 1 { 1 } else { depth.next_multiple_of(ALIGNMENT) }
 }

@@ -24,6 +24,11 @@ impl Noise {
         self.0
     }
 
+    /// A value in -127..=127, the nearest to 127 times what [`Noise::value`] would give.
+    pub(super) fn whole(&mut self) -> i8 {
+        (((508 * self.next() + MODULUS) / (2 * MODULUS)) as i16 - 127) as i8
+    }
+
     /// A value in -1..=1.
     pub(super) fn value(&mut self) -> f64 {
         2.0 * self.next() as f64 / f64::from(i32::MAX) - 1.0
@@ -40,6 +45,14 @@ mod tests {
         let mut noise = Noise(1);
         let last = (0..10_000).map(|_| noise.next()).last();
         assert_eq!(last, Some(399_268_537));
+    }
+
+    #[test]
+    fn whole_numbers_are_the_nearest() {
+        let (mut whole, mut value) = (Noise::new(77), Noise::new(77));
+        for _ in 0..10_000 {
+            assert_eq!(f64::from(whole.whole()), (127.0 * value.value()).round());
+        }
     }
 
     #[test]

@@ -3,6 +3,12 @@
 use super::super::model::{Matrix, Weights};
 use super::kernel::{Kernel, LANES, Lanes};
 
+/// Rows of inputs are padded to a multiple of this, which all kernels' steps divide.
+const INPUTS_STEP: usize = 4;
+
+/// Bytes of a line of the cache, and more weights than it takes to reach the next one.
+const CACHE_LINE: usize = 64;
+
 /// Weights of `VECTORS` × [`LANES`] outputs at a time.
 #[derive(Debug)]
 pub(super) struct Packed<K: Kernel, const VECTORS: usize> {
@@ -14,7 +20,9 @@ pub(super) struct Packed<K: Kernel, const VECTORS: usize> {
 /// The weights of one group of outputs.
 #[derive(Debug)]
 pub(super) struct Group<K: Kernel, const VECTORS: usize> {
-    pub(super) weights: Vec<K::Weight>,
+    /// The weights, with room to begin at a line of the cache.
+    storage: Vec<K::Weight>,
+    first: usize,
     /// What each sum starts with: the bias, and what the 128 in every input adds too much.
     pub(super) start: [Lanes<i32>; VECTORS],
     /// What turns sums into values.
@@ -35,7 +43,7 @@ impl<K: Kernel, const VECTORS: usize> Packed<K, VECTORS> {
         groups: usize,
         source: impl Fn(usize, usize, usize) -> (&'a Matrix, usize),
     ) -> Self {
-        let depth = inputs.next_multiple_of(K::INPUT_STEP);
+        let depth = inputs.next_multiple_of(INPUTS_STEP);
         let groups = (0..groups).map(|group| Group::new(depth, |vector, lane| source(group, vector, lane)));
         Self { depth, groups: groups.collect() }
     }
@@ -57,10 +65,12 @@ impl<K: Kernel> Packed<K, 4> {
 impl<K: Kernel, const VECTORS: usize> Group<K, VECTORS> {
     fn new<'a>(depth: usize, source: impl Fn(usize, usize) -> (&'a Matrix, usize)) -> Self {
         let mut group = Self {
-            weights: vec![K::Weight::default(); depth * VECTORS * LANES],
+            storage: vec![K::Weight::default(); depth * VECTORS * LANES + CACHE_LINE],
+            first: 0,
             start: [[0; LANES]; VECTORS],
             scales: [[0.0; LANES]; VECTORS],
         };
+        group.first = group.storage.as_ptr().align_offset(CACHE_LINE).min(CACHE_LINE);
         for vector in 0..VECTORS {
             for lane in 0..LANES {
                 let (matrix, output) = source(vector, lane);
@@ -68,7 +78,8 @@ impl<K: Kernel, const VECTORS: usize> Group<K, VECTORS> {
                 let Some(row) = weights.chunks_exact(matrix.inputs + 1).nth(output) else { continue };
                 let (bias, row) = (row[matrix.inputs], &row[..matrix.inputs]);
                 for (input, &weight) in row.iter().enumerate() {
-                    group.weights[K::position(VECTORS, depth, vector, lane, input)] = K::weight(weight);
+                    let position = group.first + K::position(VECTORS, depth, vector, lane, input);
+                    group.storage[position] = K::weight(weight);
                 }
                 let offset: i32 = row.iter().map(|&weight| 128 * i32::from(weight)).sum();
                 group.start[vector][lane] = i32::from(bias) * 127 - offset;
@@ -76,5 +87,10 @@ impl<K: Kernel, const VECTORS: usize> Group<K, VECTORS> {
             }
         }
         group
+    }
+
+    /// The weights in the kernel's order.
+    pub(super) fn weights(&self) -> &[K::Weight] {
+        &self.storage[self.first..]
     }
 }

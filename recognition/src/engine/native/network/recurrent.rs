@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use super::activation::{lstm_cell, quantise};
-use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::kernel::{Aligned, Kernel, LANES, Lanes, Operation, ROWS};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
 use super::plan::{Axis, Lstm};
@@ -92,7 +92,7 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
         let rows = sequences.len().next_multiple_of(ROWS);
         // A row of inputs: the layer's input at this step, then its own outputs of the step before.
         let mut inputs = vec![K::input(ZERO); rows * depth];
-        let mut states = vec![[0.0; LANES]; rows * groups.len()];
+        let mut states = vec![Aligned([0.0; LANES]); rows * groups.len()];
         let mut outputs = vec![[ZERO; LANES]; rows * groups.len()];
         let longest = sequences.first().map_or(0, |sequence| sequence.length);
         for step in 0..longest {
@@ -103,11 +103,11 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
             }
             for (index, group) in groups.iter().enumerate() {
                 for first in (0..active).step_by(ROWS) {
-                    let mut sums: Tile<4> = [[[0; LANES]; 4]; ROWS];
-                    kernel.multiply(&group.weights, &group.start, &inputs[first * depth..], depth, &mut sums);
-                    for (row, sums) in sums.iter().enumerate() {
+                    let sums =
+                        kernel.multiply(group.weights(), &group.start, &inputs[first * depth..], depth);
+                    for (row, sums) in sums.0.iter().enumerate() {
                         let cells = (first + row) * groups.len() + index;
-                        advance_cells(sums, &group.scales, &mut states[cells], &mut outputs[cells]);
+                        advance_cells(sums, &group.scales, &mut states[cells].0, &mut outputs[cells]);
                     }
                 }
             }
@@ -126,10 +126,15 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
     }
 }
 
-/// Makes activations ready for a kernel.
+/// Makes activations ready for a kernel; in blocks, which are single instructions.
 #[inline(always)]
 pub(super) fn stage<K: Kernel>(values: &[u8], inputs: &mut [K::Input]) {
-    for (input, &value) in inputs.iter_mut().zip(values) {
+    let (value_blocks, values) = values.as_chunks::<LANES>();
+    let (inputs, rest) = inputs.split_at_mut(value_blocks.len() * LANES);
+    for (inputs, values) in inputs.as_chunks_mut::<LANES>().0.iter_mut().zip(value_blocks) {
+        *inputs = values.map(|value| K::input(value));
+    }
+    for (input, &value) in rest.iter_mut().zip(values) {
         *input = K::input(value);
     }
 }

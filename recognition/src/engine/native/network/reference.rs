@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::super::line::ScaledLine;
 use super::super::model::{DenseKind, Matrix, Weights};
-use super::activation::{add_lanes, lstm_cell, lstm_cell_2d, quantise, sigmoid, softmax, tanh};
+use super::activation::{activate, add_lanes, lstm_cell, lstm_cell_2d, quantise, softmax};
 use super::noise::Noise;
 use super::plan::{Axis, Lstm, Operation, Plan};
 use super::{Network, Probabilities, normalise_contrast};
@@ -17,8 +17,8 @@ pub(super) trait Arithmetic: std::fmt::Debug + Send + Sync + 'static {
 
     /// From a pixel, about -1 for ink and 1 for paper.
     fn from_pixel(value: f32) -> Self::Value;
-    /// From noise in -1..=1.
-    fn from_noise(value: f64) -> Self::Value;
+    /// The next value of noise.
+    fn from_noise(noise: &mut Noise) -> Self::Value;
     /// From an activation function's result.
     fn from_activation(value: f32) -> Self::Value;
     /// One output's sum over `inputs`.
@@ -36,8 +36,8 @@ impl Arithmetic for Int8 {
         (128.0 * value).round().clamp(-127.0, 127.0) as i8
     }
 
-    fn from_noise(value: f64) -> i8 {
-        (127.0 * value).round() as i8
+    fn from_noise(noise: &mut Noise) -> i8 {
+        noise.whole()
     }
 
     fn from_activation(value: f32) -> i8 {
@@ -63,8 +63,8 @@ impl Arithmetic for Float {
         value
     }
 
-    fn from_noise(value: f64) -> f32 {
-        value as f32
+    fn from_noise(noise: &mut Noise) -> f32 {
+        noise.value() as f32
     }
 
     fn from_activation(value: f32) -> f32 {
@@ -195,7 +195,7 @@ fn convolve<A: Arithmetic>(
                     let source_y = (y + window_y).checked_sub(half_height).filter(|&y| y < input.height);
                     match (source_x, source_y) {
                         (Some(x), Some(y)) => values.copy_from_slice(input.at(x, y)),
-                        _ => values.fill_with(|| A::from_noise(noise.value())),
+                        _ => values.fill_with(|| A::from_noise(noise)),
                     }
                 }
             }
@@ -231,18 +231,6 @@ fn dense<A: Arithmetic>(input: &Grid<A::Value>, matrix: &Matrix, kind: DenseKind
         }
     }
     output
-}
-
-/// A dense layer's activation function; a softmax in the middle of a network passes its sums on.
-pub(super) fn activate(sum: f32, kind: DenseKind) -> f32 {
-    match kind {
-        DenseKind::Logistic => sigmoid(sum),
-        DenseKind::Tanh => tanh(sum),
-        DenseKind::ClipPositive => sum.clamp(0.0, 1.0),
-        DenseKind::ClipSymmetric => sum.clamp(-1.0, 1.0),
-        DenseKind::Relu => sum.max(0.0),
-        DenseKind::Linear | DenseKind::Softmax => sum,
-    }
 }
 
 /// The state of one row of cells.

@@ -7,10 +7,11 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_storeu_si256,
+    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
-use super::{Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Lanes of a register of 32-bit sums: a vector of weights is two registers, one after the other.
 const HALF: usize = LANES / 2;
@@ -31,8 +32,6 @@ impl Avx2 {
 impl Kernel for Avx2 {
     type Input = i16;
     type Weight = i16;
-
-    const INPUT_STEP: usize = 2;
 
     #[inline(always)]
     fn input(value: u8) -> i16 {
@@ -55,10 +54,9 @@ impl Kernel for Avx2 {
         start: &[Lanes<i32>; VECTORS],
         inputs: &[i16],
         depth: usize,
-        sums: &mut Tile<VECTORS>,
-    ) {
+    ) -> Tile<VECTORS> {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth, sums) }
+        unsafe { multiply(weights, start, inputs, depth) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -79,20 +77,28 @@ fn multiply<const VECTORS: usize>(
     start: &[Lanes<i32>; VECTORS],
     inputs: &[i16],
     depth: usize,
-    sums: &mut Tile<VECTORS>,
-) {
+) -> Tile<VECTORS> {
+    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
     let steps = depth / 2;
     let registers = weights.as_chunks::<16>().0.as_chunks::<VECTORS>().0;
     for half in 0..2 {
         let registers = &registers[half * steps..(half + 1) * steps];
         for first in (0..ROWS).step_by(ROWS_AT_ONCE) {
-            let rows: [&[[i16; 2]]; ROWS_AT_ONCE] = std::array::from_fn(|row| {
-                &inputs[(first + row) * depth..(first + row + 1) * depth].as_chunks::<2>().0[..steps]
-            });
-            let start = start.each_ref().map(|lanes| load_i32(&lanes.as_chunks::<HALF>().0[half]));
-            let mut accumulators = [start; ROWS_AT_ONCE];
+            let mut rows: [&[[i16; 2]]; ROWS_AT_ONCE] = [&[]; ROWS_AT_ONCE];
+            for (row, inputs) in rows.iter_mut().zip(inputs[first * depth..].chunks_exact(depth)) {
+                *row = &inputs.as_chunks::<2>().0[..steps];
+            }
+            let mut accumulators = [[_mm256_setzero_si256(); VECTORS]; ROWS_AT_ONCE];
+            for accumulators in &mut accumulators {
+                for (accumulator, start) in accumulators.iter_mut().zip(start) {
+                    *accumulator = load_i32(&start.as_chunks::<HALF>().0[half]);
+                }
+            }
             for (step, weights) in registers.iter().enumerate() {
-                let inputs = rows.map(|row| broadcast(row[step]));
+                let mut inputs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
+                for (inputs, row) in inputs.iter_mut().zip(&rows) {
+                    *inputs = broadcast(row[step]);
+                }
                 for (vector, weights) in weights.iter().enumerate() {
                     let weights = load_i16(weights);
                     for (accumulators, inputs) in accumulators.iter_mut().zip(inputs) {
@@ -101,13 +107,14 @@ fn multiply<const VECTORS: usize>(
                     }
                 }
             }
-            for (sums, accumulators) in sums[first..].iter_mut().zip(accumulators) {
+            for (sums, accumulators) in sums.0[first..].iter_mut().zip(accumulators) {
                 for (sums, accumulator) in sums.iter_mut().zip(accumulators) {
                     store_i32(&mut sums.as_chunks_mut::<HALF>().0[half], accumulator);
                 }
             }
         }
     }
+    sums
 }
 
 /// A pair of inputs in every lane.

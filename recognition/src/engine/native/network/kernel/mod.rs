@@ -21,8 +21,13 @@ pub(super) const LANES: usize = 16;
 
 /// One value a lane.
 pub(super) type Lanes<T> = [T; LANES];
+/// Starts where a line of the cache does: a vector that lies across two lines costs several times as much.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Aligned<T>(pub(super) T);
+
 /// The sums of a tile: rows, and for each its vectors.
-pub(super) type Tile<const VECTORS: usize> = [[Lanes<i32>; VECTORS]; ROWS];
+pub(super) type Tile<const VECTORS: usize> = Aligned<[[Lanes<i32>; VECTORS]; ROWS]>;
 
 /// An instruction set's way to multiply. A value of it exists only where the processor has the instructions.
 pub(super) trait Kernel: Copy + std::fmt::Debug + Send + Sync + 'static {
@@ -31,11 +36,13 @@ pub(super) trait Kernel: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// A weight, made ready.
     type Weight: Copy + Default + std::fmt::Debug + Send + Sync;
 
-    /// Inputs that are multiplied at once: rows are padded to a multiple.
-    const INPUT_STEP: usize;
-
     /// Makes an activation ready.
     fn input(value: u8) -> Self::Input;
+
+    /// Activations that are ready as they are, where the kernel takes bytes.
+    fn ready(_values: &[u8]) -> Option<&[Self::Input]> {
+        None
+    }
 
     /// Makes a weight ready.
     fn weight(value: i8) -> Self::Weight;
@@ -43,15 +50,14 @@ pub(super) trait Kernel: Copy + std::fmt::Debug + Send + Sync + 'static {
     /// Where a weight stands among those of its group of `vectors` × [`LANES`] outputs over `depth` inputs.
     fn position(vectors: usize, depth: usize, vector: usize, lane: usize, input: usize) -> usize;
 
-    /// Sums over [`ROWS`] rows of `depth` inputs each, on top of `start`.
+    /// Sums over [`ROWS`] rows of `depth` inputs each (a multiple of 4), on top of `start`.
     fn multiply<const VECTORS: usize>(
         self,
         weights: &[Self::Weight],
         start: &[Lanes<i32>; VECTORS],
         inputs: &[Self::Input],
         depth: usize,
-        sums: &mut Tile<VECTORS>,
-    );
+    ) -> Tile<VECTORS>;
 
     /// Runs an operation compiled for the instruction set.
     fn run<O: Operation<Self>>(self, operation: O);

@@ -9,7 +9,7 @@ use std::arch::aarch64::{
     int16x8_t, int32x4_t, vget_low_s16, vld1q_s16, vld1q_s32, vmlal_high_n_s16, vmlal_n_s16, vst1q_s32,
 };
 
-use super::{Kernel, LANES, Lanes, Operation, Tile};
+use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Registers of four 32-bit sums in a vector.
 const QUARTERS: usize = LANES / 4;
@@ -28,8 +28,6 @@ impl Neon {
 impl Kernel for Neon {
     type Input = i16;
     type Weight = i16;
-
-    const INPUT_STEP: usize = 1;
 
     #[inline(always)]
     fn input(value: u8) -> i16 {
@@ -51,10 +49,9 @@ impl Kernel for Neon {
         start: &[Lanes<i32>; VECTORS],
         inputs: &[i16],
         depth: usize,
-        sums: &mut Tile<VECTORS>,
-    ) {
+    ) -> Tile<VECTORS> {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth, sums) }
+        unsafe { multiply(weights, start, inputs, depth) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -75,10 +72,10 @@ fn multiply<const VECTORS: usize>(
     start: &[Lanes<i32>; VECTORS],
     inputs: &[i16],
     depth: usize,
-    sums: &mut Tile<VECTORS>,
-) {
+) -> Tile<VECTORS> {
+    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
     let vectors = &weights.as_chunks::<LANES>().0.as_chunks::<VECTORS>().0[..depth];
-    for (sums, row) in sums.iter_mut().zip(inputs.chunks_exact(depth)) {
+    for (sums, row) in sums.0.iter_mut().zip(inputs.chunks_exact(depth)) {
         let mut accumulators = start.each_ref().map(|lanes| load_i32(lanes));
         for (&input, vectors) in row.iter().zip(vectors) {
             for (accumulators, weights) in accumulators.iter_mut().zip(vectors) {
@@ -96,6 +93,7 @@ fn multiply<const VECTORS: usize>(
             }
         }
     }
+    sums
 }
 
 #[inline]

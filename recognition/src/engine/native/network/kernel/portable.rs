@@ -1,7 +1,7 @@
 //! Plain code, for every processor.
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
-use super::{Kernel, LANES, Lanes, Operation, Tile};
+use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// The kernel of every processor.
 #[derive(Debug, Clone, Copy)]
@@ -10,8 +10,6 @@ pub(super) struct Portable;
 impl Kernel for Portable {
     type Input = i16;
     type Weight = i16;
-
-    const INPUT_STEP: usize = 2;
 
     #[inline(always)]
     fn input(value: u8) -> i16 {
@@ -26,7 +24,6 @@ impl Kernel for Portable {
         (((input / 2) * vectors + vector) * LANES + lane) * 2 + input % 2
     }
 
-    /// Pairs of inputs with pairs of weights: compilers know this pattern and use 16-bit multiply-and-add for it.
     #[inline(always)]
     fn multiply<const VECTORS: usize>(
         self,
@@ -34,28 +31,36 @@ impl Kernel for Portable {
         start: &[Lanes<i32>; VECTORS],
         inputs: &[i16],
         depth: usize,
-        sums: &mut Tile<VECTORS>,
-    ) {
-        for (sums, inputs) in sums.iter_mut().zip(inputs.chunks_exact(depth)) {
-            for vector in 0..VECTORS {
-                let mut lanes = start[vector];
-                let blocks = weights.as_chunks::<{ 2 * LANES }>().0.iter().skip(vector).step_by(VECTORS);
+    ) -> Tile<VECTORS> {
+        let blocks = weights.as_chunks::<{ 2 * LANES }>().0.as_chunks::<VECTORS>().0;
+        let mut tile = Aligned([*start; ROWS]);
+        for (sums, inputs) in tile.0.iter_mut().zip(inputs.chunks_exact(depth)) {
+            // One vector at a time: its sums stay in registers.
+            for (vector, sums) in sums.iter_mut().enumerate() {
+                let mut lanes = *sums;
                 for (pair, weights) in inputs.as_chunks::<2>().0.iter().zip(blocks) {
-                    let mut pairs = [0; 2 * LANES];
-                    for place in pairs.as_chunks_mut::<2>().0 {
-                        *place = *pair;
-                    }
-                    for lane in 0..LANES {
-                        lanes[lane] += i32::from(weights[2 * lane]) * i32::from(pairs[2 * lane])
-                            + i32::from(weights[2 * lane + 1]) * i32::from(pairs[2 * lane + 1]);
-                    }
+                    add_products(&mut lanes, &weights[vector], *pair);
                 }
-                sums[vector] = lanes;
+                *sums = lanes;
             }
         }
+        tile
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
         operation.run(self);
+    }
+}
+
+/// Two inputs times two weights a lane: processors with a 16-bit multiply-and-add have an instruction for it.
+#[inline(always)]
+fn add_products(sums: &mut Lanes<i32>, weights: &[i16; 2 * LANES], pair: [i16; 2]) {
+    let mut inputs = [0; 2 * LANES];
+    for lane in 0..LANES {
+        (inputs[2 * lane], inputs[2 * lane + 1]) = (pair[0], pair[1]);
+    }
+    for lane in 0..LANES {
+        sums[lane] += i32::from(weights[2 * lane]) * i32::from(inputs[2 * lane])
+            + i32::from(weights[2 * lane + 1]) * i32::from(inputs[2 * lane + 1]);
     }
 }

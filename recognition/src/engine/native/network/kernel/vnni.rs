@@ -6,10 +6,11 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_storeu_si512,
+    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
+    _mm512_storeu_si512,
 };
 
-use super::{Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Proof that the processor has the instructions.
 #[derive(Debug, Clone, Copy)]
@@ -31,11 +32,14 @@ impl Kernel for Vnni {
     type Input = u8;
     type Weight = i8;
 
-    const INPUT_STEP: usize = 4;
-
     #[inline(always)]
     fn input(value: u8) -> u8 {
         value
+    }
+
+    #[inline(always)]
+    fn ready(values: &[u8]) -> Option<&[u8]> {
+        Some(values)
     }
 
     fn weight(value: i8) -> i8 {
@@ -53,10 +57,9 @@ impl Kernel for Vnni {
         start: &[Lanes<i32>; VECTORS],
         inputs: &[u8],
         depth: usize,
-        sums: &mut Tile<VECTORS>,
-    ) {
+    ) -> Tile<VECTORS> {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth, sums) }
+        unsafe { multiply(weights, start, inputs, depth) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -77,16 +80,24 @@ fn multiply<const VECTORS: usize>(
     start: &[Lanes<i32>; VECTORS],
     inputs: &[u8],
     depth: usize,
-    sums: &mut Tile<VECTORS>,
-) {
+) -> Tile<VECTORS> {
     let steps = depth / 4;
-    let rows: [&[[u8; 4]]; ROWS] =
-        std::array::from_fn(|row| &inputs[row * depth..(row + 1) * depth].as_chunks::<4>().0[..steps]);
-    let start = start.each_ref().map(|lanes| load_i32(lanes));
-    let mut accumulators = [start; ROWS];
-    let vectors = weights.as_chunks::<64>().0;
-    for (step, vectors) in vectors.as_chunks::<VECTORS>().0[..steps].iter().enumerate() {
-        let weights = vectors.each_ref().map(|vector| load_i8(vector));
+    let mut rows: [&[[u8; 4]]; ROWS] = [&[]; ROWS];
+    for (row, inputs) in rows.iter_mut().zip(inputs.chunks_exact(depth)) {
+        *row = &inputs.as_chunks::<4>().0[..steps];
+    }
+    let mut accumulators = [[_mm512_setzero_si512(); VECTORS]; ROWS];
+    for accumulators in &mut accumulators {
+        for (accumulator, start) in accumulators.iter_mut().zip(start) {
+            *accumulator = load_i32(start);
+        }
+    }
+    let vectors = &weights.as_chunks::<64>().0.as_chunks::<VECTORS>().0[..steps];
+    for (step, vectors) in vectors.iter().enumerate() {
+        let mut weights = [_mm512_setzero_si512(); VECTORS];
+        for (weights, vector) in weights.iter_mut().zip(vectors) {
+            *weights = load_i8(vector);
+        }
         for (accumulators, row) in accumulators.iter_mut().zip(&rows) {
             let inputs = _mm512_set1_epi32(i32::from_le_bytes(row[step]));
             for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
@@ -94,12 +105,13 @@ fn multiply<const VECTORS: usize>(
             }
         }
     }
-    for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
+    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
+    for (sums, accumulators) in sums.0.iter_mut().zip(accumulators) {
         for (sums, accumulator) in sums.iter_mut().zip(accumulators) {
-            // SAFETY: 16 sums of 4 bytes are the 64 bytes that are written.
-            unsafe { _mm512_storeu_si512(sums.as_mut_ptr().cast(), accumulator) };
+            store_i32(sums, accumulator);
         }
     }
+    sums
 }
 
 #[inline]
@@ -114,4 +126,11 @@ fn load_i8(weights: &[i8; 64]) -> __m512i {
 fn load_i32(values: &Lanes<i32>) -> __m512i {
     // SAFETY: 16 values of 4 bytes are the 64 bytes that are read.
     unsafe { _mm512_loadu_si512(values.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_i32(values: &mut Lanes<i32>, register: __m512i) {
+    // SAFETY: 16 values of 4 bytes are the 64 bytes that are written.
+    unsafe { _mm512_storeu_si512(values.as_mut_ptr().cast(), register) };
 }
