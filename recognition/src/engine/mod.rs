@@ -139,4 +139,7 @@ pub enum EngineError {
         /// Height in pixels.
         height: u32,
     },
+    /// A line's picture is none that the native engine can read.
+    #[error(transparent)]
+    Line(#[from] native::LineError),
 }

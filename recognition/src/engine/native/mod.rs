@@ -5,12 +5,13 @@
 //! 2. [`network`]: the model's layers over it, all lines of a page at once: probabilities of codes at each step.
 //! 3. [`decode`]: the most certain text, with the model's dictionaries; words, places, confidences, alternatives.
 //!
-//! [`model`] reads the model files; [`engine`] ties it together. How it works, with formats and arithmetic, is
+//! [`model`] reads the model files; [`engine`] ties it together; [`adapter`] puts it behind the seam of all engines. How it works, with formats and arithmetic, is
 //! described in `docs/engine.md`.
 //!
 //! Architecture invariant: nothing here knows Leptonica or Tesseract's library, and no result depends on the machine:
 //! every kernel gives the same numbers.
 
+mod adapter;
 mod decode;
 mod engine;
 #[cfg(test)]

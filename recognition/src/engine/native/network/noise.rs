@@ -51,7 +51,7 @@ mod tests {
     fn whole_numbers_are_the_nearest() {
         let (mut whole, mut value) = (Noise::new(77), Noise::new(77));
         for _ in 0..10_000 {
-            assert_eq!(f64::from(whole.whole()), (127.0 * value.value()).round());
+            assert_eq!(i64::from(whole.whole()), (127.0 * value.value()).round() as i64);
         }
     }
 
