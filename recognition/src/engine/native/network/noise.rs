@@ -1,8 +1,7 @@
 //! What a convolution sees beyond the edge of the image: in Tesseract, and so to the models, pseudo-random noise.
 
 /// Tesseract's generator, started anew for every line from a number in the model: C++'s `minstd_rand`, as in
-/// Tesseract 5.3. Later versions have another one, which changes some letters in 8 % of the lines of a scan, for the
-/// better as often as for the worse.
+/// Tesseract 5.3. Other versions have other generators, and read some lines differently for it.
 #[derive(Debug, Clone)]
 pub(super) struct Noise(u64);
 
