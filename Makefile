@@ -4,13 +4,14 @@ CARGO ?= cargo
 RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help demo install test test-slow check
+.PHONY: help demo install test test-slow check bench
 
 help:
 	@echo "make demo       build Pagemill, run it on samples/, show the result"
 	@echo "make install    put pagemill on the PATH"
 	@echo "make test       all tests, with format and lints"
 	@echo "make test-slow  thousands of pages, kills at random moments"
+	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
 	@echo "make check      format, lints, scripts, licences of the dependencies"
 
 demo:
@@ -33,6 +34,12 @@ test:
 test-slow:
 	@scripts/setup.sh build run test
 	$(CARGO) test -p pagemill-tests --locked --features slow --no-fail-fast
+
+bench:
+	@scripts/setup.sh build run bench
+	$(CARGO) build --release --locked -p pagemill
+	python3 scripts/bench_run.py $(RELEASE)
+	$(CARGO) bench --locked -p pagemill-recognition --bench reading
 
 check:
 	@scripts/setup.sh build check

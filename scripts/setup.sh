@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a make target needs on Debian or Ubuntu: setup.sh build|run|test|check…
+# Installs what a make target needs on Debian or Ubuntu: setup.sh build|run|test|bench|check…
 # Packages that are there already are left alone, and where none is missing apt is not called at all.
 set -euo pipefail
 
@@ -7,8 +7,9 @@ build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptoni
 run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
 # program), and a second Latin language.
-test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless libxml2-utils
-    imagemagick libtiff-tools sqlite3 python3 tesseract-ocr-fra)
+test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless
+    libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra)
+bench=(python3)
 check=(shellcheck)
 
 fail() {
@@ -51,6 +52,7 @@ for group in "$@"; do
     build) packages+=("${build[@]}") ;;
     run) packages+=("${run[@]}") ;;
     test) packages+=("${test[@]}") ;;
+    bench) packages+=("${bench[@]}") ;;
     check) packages+=("${check[@]}") ;;
     *) fail "no such group: $group" ;;
     esac

@@ -121,6 +121,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_recipe_is_the_default_and_has_every_key() {
+        let page = include_str!("../../docs/operating.md");
+        let documented = page.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let recipe: Recipe = toml::from_str(documented).unwrap();
+        assert_eq!(recipe, Recipe::default());
+        let keys = |toml: &str| toml::from_str::<toml::Table>(toml).unwrap();
+        let (documented, all) = (keys(documented), keys(&toml::to_string(&recipe).unwrap()));
+        assert_eq!(documented, all);
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let flags = RecipeFlags { recipe: Some("no-such.toml".into()), ..RecipeFlags::default() };
         assert!(read(&flags).unwrap_err().to_string().contains("no-such.toml"));
