@@ -47,7 +47,7 @@ impl Dpi {
     /// The coarser of the two, in whole pixels per inch: what `dpi_min` is held against.
     #[must_use]
     pub fn coarser(self) -> u32 {
-        (self.x_milli.min(self.y_milli) + 500) / 1000
+        self.x_milli.min(self.y_milli).saturating_add(500) / 1000
     }
 }
 
@@ -79,7 +79,7 @@ const A4_LONG_SIDE_MILLI_INCHES: u64 = 11_693;
 /// The resolution of a page of `width` × `height` pixels (as displayed), and the rule that gave it.
 #[must_use]
 pub fn resolve_dpi(declared: Option<Dpi>, width: u32, height: u32) -> (Dpi, DpiRule) {
-    let sane = |milli: u32| DPI_SANE.contains(&((milli + 500) / 1000));
+    let sane = |milli: u32| DPI_SANE.contains(&(milli.saturating_add(500) / 1000));
     if let Some(dpi) = declared.filter(|dpi| sane(dpi.x_milli) && sane(dpi.y_milli)) {
         return (dpi, DpiRule::Declared);
     }

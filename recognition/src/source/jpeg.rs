@@ -14,6 +14,7 @@ use zune_core::options::DecoderOptions;
 use super::colour::{Colour, Samples};
 use super::exif;
 use super::header::Header;
+use super::jpeg_markers::{END_OF_IMAGE, Segments};
 use crate::pix::Pix;
 
 /// Quality of the JPEGs that we encode, in libjpeg's scale, with its default 4:2:0 chroma: at 300 dpi beyond it files
@@ -34,9 +35,6 @@ pub(crate) struct JpegHeader {
     /// The transform flag of Adobe's APP14 marker, where there is one.
     adobe_transform: Option<u8>,
 }
-
-const START_OF_IMAGE: [u8; 2] = [0xff, 0xd8];
-const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
 /// Whether `bytes` start a JPEG stream.
 pub(crate) fn is_jpeg(bytes: &[u8]) -> bool {
@@ -195,46 +193,6 @@ pub(crate) unsafe fn take_buffer(buffer: *mut u8, length: usize) -> Option<Vec<u
 /// A start-of-frame marker; C4 (tables), C8 (reserved) and CC (conditioning) look alike.
 fn is_frame(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
-}
-
-/// One marker segment before the first scan.
-struct Segment<'a> {
-    marker: u8,
-    body: &'a [u8],
-}
-
-/// The marker segments up to the first scan; ends where the stream is cut off.
-struct Segments<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Segments<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes.strip_prefix(&START_OF_IMAGE).unwrap_or_default() }
-    }
-}
-
-impl<'a> Iterator for Segments<'a> {
-    type Item = Segment<'a>;
-
-    fn next(&mut self) -> Option<Segment<'a>> {
-        const START_OF_SCAN: u8 = 0xda;
-        loop {
-            let [0xff, marker, rest @ ..] = self.rest else { return None };
-            match marker {
-                0xff => self.rest = &self.rest[1..],
-                0x01 | 0xd0..=0xd8 => self.rest = rest,
-                0xd9 | &START_OF_SCAN => return None,
-                marker => {
-                    let (length, _) = rest.split_first_chunk::<2>()?;
-                    let length = usize::from(u16::from_be_bytes(*length));
-                    let body = rest.get(2..length)?;
-                    self.rest = &rest[length..];
-                    return Some(Segment { marker: *marker, body });
-                }
-            }
-        }
-    }
 }
 
 /// Resolutions and orientation that JFIF and EXIF declare.

@@ -13,6 +13,7 @@ mod flate;
 mod g4;
 mod header;
 mod jpeg;
+mod jpeg_markers;
 mod orient;
 mod pdf;
 mod png;
@@ -60,6 +61,7 @@ enum Content {
 impl Source {
     /// Recognises the content, never the name, and reads its headers.
     pub fn open(bytes: SourceBytes, limits: &Limits) -> Result<Self, Rejection> {
+        crate::prepare::quiet_leptonica();
         let limits = limits.clone();
         let content = guarded(|| Content::read(&bytes, &limits))
             .unwrap_or_else(|panic| Err(Rejection::Damaged(panic)))?;
@@ -170,11 +172,12 @@ impl Source {
             Content::Png(_) => Ok(None),
             Content::Tiff(pages) => {
                 let (tiff, layout) = pages.layout(self.bytes(), page as usize)?;
-                Ok(layout.single_jpeg(&tiff)?.map(|single| {
-                    let pixels = jpeg_pixels(single.components);
-                    match single.stored {
+                let whole = layout.whole_jpeg(&tiff)?.filter(|whole| whole.header.is_plain());
+                Ok(whole.map(|whole| {
+                    let pixels = jpeg_pixels(whole.header.components);
+                    match whole.stored {
                         Some(range) => passed_through(header, pixels, Coding::Jpeg, range),
-                        None => page_image(header, pixels, Coding::Jpeg, single.stream),
+                        None => page_image(header, pixels, Coding::Jpeg, whole.stream),
                     }
                 }))
             }

@@ -4,17 +4,24 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use hayro_interpret::hayro_syntax::Filter;
+use hayro_interpret::hayro_syntax::object::dict::keys;
 use hayro_interpret::hayro_syntax::object::{Array, Dict, MaybeRef, Name, Object, ObjectIdentifier, Stream};
 use hayro_interpret::hayro_syntax::page::Page;
 use hayro_interpret::hayro_syntax::xref::XRef;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::scan::PageDefect;
 
+use super::payload::last_filter;
+use super::{jbig2, jpx};
+
 /// Objects below one page's resources that are looked at; beyond it the page is refused.
 const OBJECTS_PER_PAGE_MAX: usize = 50_000;
 
 /// Nesting of one page's resources.
 const DEPTH_MAX: usize = 100;
+
+/// Columns of a fax image that does not say (ISO 32000-1 table 11).
+pub(super) const FAX_COLUMNS: u32 = 1_728;
 
 /// What was measured so far, for all pages: they share their fonts and forms.
 pub(super) struct Bounds {
@@ -73,11 +80,7 @@ impl Bounds {
                     .iter::<Dict>()
                     .all(|annotation| annotation.get::<Dict>("AP").is_none_or(|forms| walk.dict(&forms, 0)))
             });
-        if is_safe {
-            Ok(())
-        } else {
-            Err(PageDefect::Damaged("PDF: a stream or an image is larger than a page may be".into()))
-        }
+        if is_safe { Ok(()) } else { Err(too_large()) }
     }
 
     fn is_stream_safe(&self, stream: &Stream<'_>, scope: Scope) -> bool {
@@ -92,7 +95,33 @@ impl Bounds {
                 return true;
             }
         }
-        self.is_inflation_safe(stream)
+        self.is_inflation_safe(stream) && (!is_image || self.is_coding_safe(stream))
+    }
+
+    /// Whether an image that stands in the content itself may be decoded.
+    pub(super) fn is_inline_image_safe(&self, stream: &Stream<'_>) -> bool {
+        self.is_inflation_safe(stream) && self.is_coding_safe(stream)
+    }
+
+    /// Codings have sizes of their own, and hayro makes room for those. (Of JPEG it takes the dictionary's.)
+    fn is_coding_safe(&self, stream: &Stream<'_>) -> bool {
+        let Some((filter, parameters)) = last_filter(stream) else { return true };
+        let dict = stream.dict();
+        let side =
+            |key: &[u8], short: &[u8]| dict.get::<u32>(key).or_else(|| dict.get::<u32>(short)).unwrap_or(0);
+        let pixels = match filter {
+            Filter::CcittFaxDecode => {
+                // Cut off to 32 bits, as hayro does.
+                let columns =
+                    parameters.get::<usize>("Columns").map_or(FAX_COLUMNS, |columns| columns as u32);
+                let rows = parameters.get::<u32>("Rows").unwrap_or(0).max(side(keys::HEIGHT, b"H"));
+                u64::from(columns).saturating_mul(u64::from(rows))
+            }
+            Filter::Jbig2Decode => jbig2::coded_pixels(&stream.raw_data()),
+            Filter::JpxDecode => jpx::coded_pixels(&stream.raw_data()),
+            _ => u64::from(side(keys::WIDTH, b"W")).saturating_mul(u64::from(side(keys::HEIGHT, b"H"))),
+        };
+        pixels <= self.pixels_max
     }
 
     fn is_inflation_safe(&self, stream: &Stream<'_>) -> bool {
@@ -110,6 +139,11 @@ impl Bounds {
             _ => estimate <= self.estimated_bytes_max,
         }
     }
+}
+
+/// The defect of a page that asks for too much.
+pub(super) fn too_large() -> PageDefect {
+    PageDefect::Damaged("PDF: a stream or an image is larger than a page may be".into())
 }
 
 /// How many bytes a filter makes of one at most. Image filters count as one: their sizes stand in their headers.

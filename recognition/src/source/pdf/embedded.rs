@@ -7,6 +7,7 @@ use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, Deliverable, PageImage, PixelFormat};
 use pagemill_domain::scan::PageDefect;
 
+use super::bounds::FAX_COLUMNS;
 use super::colour_space::ColourSpace;
 use super::payload::{self, Payload, last_filter};
 use super::rows::RowCoding;
@@ -277,7 +278,7 @@ fn fax(parameters: &Dict<'_>, width: u32) -> Option<Form> {
         byte_aligned: flag("EncodedByteAlign", false),
         end_of_block: flag("EndOfBlock", true),
     };
-    (parameters.get::<u32>("Columns").unwrap_or(1_728) == width)
+    (parameters.get::<u32>("Columns").unwrap_or(FAX_COLUMNS) == width)
         .then(|| Form::Fax { coding, black_is_one: flag("BlackIs1", false) })
 }
 

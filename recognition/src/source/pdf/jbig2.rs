@@ -22,6 +22,12 @@ pub(super) fn decode(
     Ok(rows.bits)
 }
 
+/// The pixels that the coded page has; 0 where its header can't be read.
+pub(super) fn coded_pixels(bytes: &[u8]) -> u64 {
+    Page::new_embedded(bytes, None, &DecodeSettings { strict: false })
+        .map_or(0, |page| u64::from(page.width()) * u64::from(page.height()))
+}
+
 struct Rows {
     bits: Vec<u8>,
     byte: u8,

@@ -36,6 +36,12 @@ pub(super) fn plain_pixels(bytes: &[u8]) -> Option<PixelFormat> {
     (one_colour && no_palette && eight_bits && enumerated).then(|| pixels(&image))?
 }
 
+/// The pixels that the coded image has; 0 where its header can't be read.
+pub(super) fn coded_pixels(bytes: &[u8]) -> u64 {
+    Image::new(bytes, &DecodeSettings::default())
+        .map_or(0, |image| u64::from(image.width()) * u64::from(image.height()))
+}
+
 fn pixels(image: &Image<'_>) -> Option<PixelFormat> {
     match image.color_space() {
         _ if image.has_alpha() => None,

@@ -69,6 +69,9 @@ impl PdfFile {
             LoadPdfError::Decryption(other) => Rejection::Damaged(format!("PDF encryption: {other:?}")),
             LoadPdfError::Invalid => Rejection::Damaged("PDF: no pages can be found".into()),
         })?;
+        // Hayro repairs a broken table when it first meets a broken entry, and then sees other objects than before. Once
+        // all have been met, a page does not depend on which were read before it.
+        pdf.objects().into_iter().for_each(drop);
         let pages = tree::pages(&pdf, limits)?;
         Ok(Self { pdf, pages, bounds: RefCell::new(Bounds::new(limits)), limits: limits.clone() })
     }
@@ -142,6 +145,7 @@ impl PdfFile {
         let index = self.pages.get(page).copied().flatten().ok_or(PageDefect::Missing)?;
         let hayro_page = self.pdf.pages().get(index).ok_or(PageDefect::Missing)?;
         self.bounds.borrow_mut().check_painting(hayro_page)?;
-        Ok((hayro_page, plan::of_page(&self.pdf, hayro_page, &self.limits)))
+        let plan = plan::of_page(&self.pdf, hayro_page, &self.bounds.borrow(), &self.limits)?;
+        Ok((hayro_page, plan))
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn last_filter<'a>(stream: &Stream<'a>) -> Option<(Filter, Dict<'a>)>
     let filters = stream.filters();
     let last = *filters.last()?;
     let dict = stream.dict();
-    let parameters = match dict.get::<Object>("DecodeParms") {
+    let parameters = match dict.get::<Object>("DecodeParms").or_else(|| dict.get::<Object>("DP")) {
         Some(Object::Dict(parameters)) if filters.len() == 1 => parameters,
         Some(Object::Array(array)) => nth_dict(&array, filters.len() - 1),
         _ => Dict::empty(),

@@ -9,6 +9,7 @@ use hayro_interpret::hayro_syntax::page::Page;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::scan::{Dpi, ExistingText, PageDefect};
 
+use super::bounds::{self, Bounds};
 use super::embedded::Embedded;
 use super::survey::{Survey, survey};
 use crate::source::header::Header;
@@ -56,13 +57,17 @@ pub(super) enum Paint {
 }
 
 /// Surveys a page and decides.
-pub(super) fn of_page(pdf: &Pdf, page: &Page<'_>, limits: &Limits) -> PagePlan {
-    let survey = survey(page);
-    let existing_text = match (survey.visible_text, survey.invisible_text) {
-        (true, _) => ExistingText::Visible,
-        (false, true) => ExistingText::Invisible,
-        (false, false) => ExistingText::None,
-    };
+pub(super) fn of_page(
+    pdf: &Pdf,
+    page: &Page<'_>,
+    bounds: &Bounds,
+    limits: &Limits,
+) -> Result<PagePlan, PageDefect> {
+    let survey = survey(page, bounds);
+    if survey.oversized {
+        return Err(bounds::too_large());
+    }
+    let existing_text = survey.text;
     let inches = page_inches(page);
     if let Some(cover) = survey.cover
         && let Ok(embedded) = Embedded::open(pdf, cover.image, limits)
@@ -77,7 +82,7 @@ pub(super) fn of_page(pdf: &Pdf, page: &Page<'_>, limits: &Limits) -> PagePlan {
             declared: Some(if swaps { dpi.swapped() } else { dpi }),
             orientation: cover.orientation,
         };
-        return PagePlan { image, existing_text, way: Way::Embedded(cover.image), defect: None };
+        return Ok(PagePlan { image, existing_text, way: Way::Embedded(cover.image), defect: None });
     }
     let dpi = rendered_dpi(&survey, user_unit(page));
     let side = |inches: f64| (inches * dpi).round().max(1.0) as u32;
@@ -87,7 +92,7 @@ pub(super) fn of_page(pdf: &Pdf, page: &Page<'_>, limits: &Limits) -> PagePlan {
     let defect = (width.max(height) > RENDERED_SIDE_MAX).then(|| {
         PageDefect::Unsupported(format!("a page of {width} × {height} pixels that has to be rendered"))
     });
-    PagePlan { image, existing_text, way: Way::Rendered(paint(&survey)), defect }
+    Ok(PagePlan { image, existing_text, way: Way::Rendered(paint(&survey)), defect })
 }
 
 fn rendered_dpi(survey: &Survey, user_unit: f64) -> f64 {
@@ -97,7 +102,7 @@ fn rendered_dpi(survey: &Survey, user_unit: f64) -> f64 {
         .filter(|image| image.share >= IMAGE_SHARE_MIN)
         .map(|image| image.pixels_per_point * 72.0 / user_unit)
         .reduce(f64::max);
-    let own_marks = survey.marks || survey.visible_text;
+    let own_marks = survey.has_own_marks();
     match of_images {
         Some(dpi) if own_marks => dpi.clamp(RENDERED_DPI, RENDERED_DPI_MAX),
         Some(dpi) => dpi.min(RENDERED_DPI_MAX),
@@ -108,7 +113,7 @@ fn rendered_dpi(survey: &Survey, user_unit: f64) -> f64 {
 fn paint(survey: &Survey) -> Paint {
     if survey.images.iter().any(|image| image.lossy && image.share >= IMAGE_SHARE_MIN) {
         Paint::Lossy
-    } else if !survey.marks && !survey.visible_text && survey.images.iter().all(|image| image.bitonal) {
+    } else if !survey.has_own_marks() && survey.images.iter().all(|image| image.bitonal) {
         Paint::Bitonal
     } else {
         Paint::Lossless

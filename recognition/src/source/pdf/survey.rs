@@ -12,7 +12,9 @@ use hayro_interpret::{
     InterpreterSettings, Paint, SoftMask, TransformExt, interpret_page,
 };
 use pagemill_domain::geometry::Orientation;
+use pagemill_domain::scan::ExistingText;
 
+use super::bounds::Bounds;
 use super::image_space::{fills, orientation};
 
 /// Drawing operations of one page, forms counted as often as they are drawn. A page of CAD has some hundred thousand.
@@ -27,10 +29,17 @@ pub(super) struct Survey {
     pub(super) images: Vec<Placed>,
     /// Something else than images and text can be seen.
     pub(super) marks: bool,
-    /// Text can be seen.
-    pub(super) visible_text: bool,
-    /// There is text that can't be seen.
-    pub(super) invisible_text: bool,
+    /// The text that the page has.
+    pub(super) text: ExistingText,
+    /// An image in the content itself is larger than a page may be.
+    pub(super) oversized: bool,
+}
+
+impl Survey {
+    /// Whether something else than images can be seen.
+    pub(super) fn has_own_marks(&self) -> bool {
+        self.marks || self.text == ExistingText::Visible
+    }
 }
 
 /// An image that fills the page.
@@ -54,7 +63,7 @@ pub(super) struct Placed {
 }
 
 /// Interprets a page without decoding its images.
-pub(super) fn survey(page: &Page<'_>) -> Survey {
+pub(super) fn survey(page: &Page<'_>, bounds: &Bounds) -> Survey {
     let (width, height) = page.render_dimensions();
     let mut notes = Notes {
         black_fills: fills_black_alone(page),
@@ -62,6 +71,7 @@ pub(super) fn survey(page: &Page<'_>) -> Survey {
         clips: Vec::new(),
         groups: Vec::new(),
         operations: 0,
+        bounds,
         survey: Survey::default(),
     };
     interpret(page, &mut notes);
@@ -78,7 +88,7 @@ pub(super) fn interpret<'a>(page: &'a Page<'a>, device: &mut impl Device<'a>) {
     interpret_page(page, &mut Context::new(transform, bounds, &cache, page.xref(), settings), device);
 }
 
-struct Notes {
+struct Notes<'b> {
     page: Rect,
     /// Whether stencils are painted black.
     black_fills: bool,
@@ -87,10 +97,11 @@ struct Notes {
     /// For each group, whether it is painted as if it were none.
     groups: Vec<bool>,
     operations: u32,
+    bounds: &'b Bounds,
     survey: Survey,
 }
 
-impl Notes {
+impl Notes<'_> {
     /// Counts an operation. The device has no other way to stop an interpreter that a page keeps busy than to unwind;
     /// it is caught where all panics of decoders are.
     fn count(&mut self) {
@@ -110,25 +121,21 @@ impl Notes {
     /// The image as a cover, if it is one: whole, straight, opaque, and all of it to be seen.
     fn cover(&self, image: &Image<'_, '_>, transform: Affine) -> Option<Cover> {
         let as_painted = self.clips.iter().all(|whole| *whole) && self.groups.iter().all(|plain| *plain);
-        let (stream, opaque) = match image {
-            Image::Raster(raster) => (raster.stream(), true),
-            // A stencil paints its black alone: what is below it must be blank paper.
-            Image::Stencil(stencil) => (stencil.stream(), self.is_blank() && self.black_fills),
-        };
+        // A stencil paints its black alone: what is below it must be blank paper.
+        let opaque = !matches!(image, Image::Stencil(_)) || (self.is_blank() && self.black_fills);
+        let stream = stream(image);
         let bounds = image_bounds(image, transform);
         (as_painted && opaque && !has_mask(stream) && fills(bounds, self.page)).then_some(())?;
         Some(Cover { image: stream.dict().obj_id()?, orientation: orientation(transform, self.page)? })
     }
 
     fn is_blank(&self) -> bool {
-        !self.survey.marks && !self.survey.visible_text && self.survey.images.is_empty()
+        !self.survey.has_own_marks() && self.survey.images.is_empty()
     }
 
     fn placed(&self, image: &Image<'_, '_>, transform: Affine, share: f64) -> Placed {
-        let (stream, black) = match image {
-            Image::Raster(raster) => (raster.stream(), true),
-            Image::Stencil(stencil) => (stencil.stream(), self.black_fills),
-        };
+        let black = !matches!(image, Image::Stencil(_)) || self.black_fills;
+        let stream = stream(image);
         let [a, b, c, d, _, _] = transform.as_coeffs();
         let points_per_pixel = a.hypot(b).min(c.hypot(d));
         let filter = stream.filters().last().copied();
@@ -142,7 +149,7 @@ impl Notes {
     }
 }
 
-impl<'a> Device<'a> for Notes {
+impl<'a> Device<'a> for Notes<'_> {
     fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, _: &DrawMode) {
         self.count();
         self.mark(props.transform.transform_rect_bbox(path.control_box()), &props.paint);
@@ -183,15 +190,20 @@ impl<'a> Device<'a> for Notes {
             return;
         }
         if matches!(draw_mode, DrawMode::Invisible) || is_transparent(&props.paint) {
-            self.survey.invisible_text = true;
+            if self.survey.text == ExistingText::None {
+                self.survey.text = ExistingText::Invisible;
+            }
         } else {
-            self.survey.visible_text = true;
+            self.survey.text = ExistingText::Visible;
             self.survey.cover = None;
         }
     }
 
     fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
         self.count();
+        let stream = stream(&image);
+        self.survey.oversized |=
+            stream.dict().obj_id().is_none() && !self.bounds.is_inline_image_safe(stream);
         let bounds = image_bounds(&image, props.transform).intersect(self.page);
         if bounds.width() <= 0.0 || bounds.height() <= 0.0 {
             return;
@@ -201,11 +213,20 @@ impl<'a> Device<'a> for Notes {
         if self.survey.cover.is_some() {
             // What was painted before can't be seen any more; such text is an OCR layer below its image.
             let survey = &mut self.survey;
-            survey.invisible_text |= std::mem::take(&mut survey.visible_text);
+            if survey.text == ExistingText::Visible {
+                survey.text = ExistingText::Invisible;
+            }
             survey.marks = false;
             survey.images.clear();
         }
         self.survey.images.push(placed);
+    }
+}
+
+fn stream<'i>(image: &'i Image<'_, '_>) -> &'i Stream<'i> {
+    match image {
+        Image::Raster(raster) => raster.stream(),
+        Image::Stencil(stencil) => stencil.stream(),
     }
 }
 
@@ -265,7 +286,7 @@ fn is_transparent(paint: &Paint<'_>) -> bool {
     matches!(paint, Paint::Color(color) if color.to_rgba().to_rgba8()[3] == 0)
 }
 
-/// Whether `outer` leaves all of `page` to be seen, half a point given.
-fn covers(outer: Rect, page: Rect) -> bool {
-    outer.inflate(0.5, 0.5).contains_rect(page)
+/// Whether a clip leaves all of the page to be seen, but for what [`fills`] leaves, too.
+fn covers(clip: Rect, page: Rect) -> bool {
+    fills(clip.intersect(page), page)
 }

@@ -42,6 +42,21 @@ pub(super) fn jpeg(raster: &Raster) -> Vec<u8> {
     crate::source::jpeg::encode(&raster.to_pix().unwrap()).unwrap()
 }
 
+/// A JPEG file of 16 × 16 pixels of these inks (255 is full), stored inverted and marked as Adobe's programs do.
+pub(super) fn inks_jpeg(inks: [u8; 4], colour: jpeg_encoder::ColorType) -> Vec<u8> {
+    let mut file = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+    encoder.encode(&inks.repeat(256), 16, 16, colour).unwrap();
+    file
+}
+
+/// The JPEG without its segments of one marker.
+pub(super) fn without_segment(jpeg: &[u8], marker: u8) -> Vec<u8> {
+    let at = jpeg.windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+    let length = usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+    [&jpeg[..at], &jpeg[at + 2 + length..]].concat()
+}
+
 /// Puts a marker segment right behind the start of a JPEG.
 pub(super) fn with_segment(jpeg: &[u8], marker: u8, body: &[u8]) -> Vec<u8> {
     let length = (body.len() as u16 + 2).to_be_bytes();
@@ -119,6 +134,10 @@ impl TiffBuilder {
     pub(super) fn rational(&mut self, tag: u16, value: u32) -> &mut Self {
         let bytes = [self.quad(value), self.quad(1)].concat();
         self.entry(tag, 5, 1, bytes)
+    }
+
+    pub(super) fn bytes(&mut self, tag: u16, bytes: &[u8]) -> &mut Self {
+        self.entry(tag, 7, bytes.len(), bytes.to_vec())
     }
 
     /// The tags that every page needs, with the page in one strip.

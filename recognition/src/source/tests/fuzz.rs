@@ -7,8 +7,22 @@ use super::fixtures::{bitonal_raster, colour_raster, exif, grey_png, grey_raster
 use super::pdf_fixtures::{PdfBuilder, over_page, zlib};
 use super::*;
 
-/// Mutants of each seed file.
+/// Mutants of each seed file; `PAGEMILL_FUZZ_MUTANTS` asks for more.
 const MUTANTS: u32 = 150;
+
+/// What hostile headers and dictionaries say.
+const TOKENS: [&[u8]; 10] = [
+    b"4294967295",
+    b"-1",
+    b" 0 ",
+    b"1e38",
+    b"[",
+    b"<<",
+    b" 3 0 R ",
+    b"\xff\xff\xff\xff",
+    b"\0\0\0\0",
+    b"q Q",
+];
 
 /// A small generator (Numerical Recipes' linear congruential one): the seed is all that a failure needs.
 struct Random(u64);
@@ -59,12 +73,18 @@ fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(bytes.len());
-        match random.below(6) {
+        match random.below(8) {
             0 => bytes[at] ^= 1 << random.below(8),
             1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.below(5)],
             2 => bytes[at] = b"0123456789"[random.below(10)],
             3 => bytes.truncate(at.max(1)),
             4 => drop(bytes.drain(at..(at + 1 + random.below(8)).min(bytes.len()))),
+            5 => drop(bytes.splice(at..at, TOKENS[random.below(TOKENS.len())].iter().copied())),
+            6 => {
+                let token = TOKENS[random.below(TOKENS.len())];
+                let end = (at + token.len()).min(bytes.len());
+                bytes[at..end].copy_from_slice(&token[..end - at]);
+            }
             _ => {
                 let piece = bytes[at..(at + 1 + random.below(32)).min(bytes.len())].to_vec();
                 let to = random.below(bytes.len());
@@ -104,9 +124,10 @@ fn exercise(bytes: Vec<u8>) {
 
 #[test]
 fn mutants_are_read_or_refused() {
+    let mutants = std::env::var("PAGEMILL_FUZZ_MUTANTS").ok().and_then(|count| count.parse().ok());
     for (name, seed) in seeds() {
         exercise(seed.clone());
-        for number in 0..MUTANTS {
+        for number in 0..mutants.unwrap_or(MUTANTS) {
             let mut random = Random(u64::from(number) << 8 | seed.len() as u64 & 0xff);
             let mutant = mutate(&seed, &mut random);
             println!("{name}, mutant {number}");

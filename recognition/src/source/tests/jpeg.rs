@@ -1,4 +1,6 @@
-use super::fixtures::{colour_raster, exif, grey_raster, jpeg, rgb_at, with_segment};
+use super::fixtures::{
+    colour_raster, exif, grey_raster, inks_jpeg, jpeg, rgb_at, with_segment, without_segment,
+};
 use super::*;
 use pagemill_domain::geometry::{Orientation, Turn};
 use pagemill_domain::page_image::PixelFormat;
@@ -11,10 +13,7 @@ fn jfif(unit: u8, x: u16, y: u16) -> Vec<u8> {
 
 /// Without the JFIF segment that libjpeg writes.
 fn bare(raster: &raster::Raster) -> Vec<u8> {
-    let file = jpeg(raster);
-    assert_eq!(file[2..4], [0xff, 0xe0]);
-    let length = usize::from(u16::from_be_bytes([file[4], file[5]]));
-    [&file[..2], &file[4 + length..]].concat()
+    without_segment(&jpeg(raster), 0xe0)
 }
 
 #[test]
@@ -146,4 +145,36 @@ fn grey_pages_stay_grey() {
     let source = open(jpeg(&grey_raster(33, 17)));
     assert_eq!(source.decode(0).unwrap().pix.depth(), 8);
     assert_eq!(source.deliver(0, Deliverable::Pdf14).unwrap().pixels, PixelFormat::Grey { bits: 8 });
+}
+
+#[test]
+fn inks_become_light_and_are_coded_anew() {
+    const ADOBE: u8 = 0xee;
+    let red = [0, 255, 255, 0];
+    let inverted = red.map(|ink| 255 - ink);
+    let files = [
+        inks_jpeg(red, jpeg_encoder::ColorType::Cmyk),
+        inks_jpeg(red, jpeg_encoder::ColorType::CmykAsYcck),
+        without_segment(&inks_jpeg(inverted, jpeg_encoder::ColorType::Cmyk), ADOBE),
+    ];
+    for (case, file) in files.into_iter().enumerate() {
+        let source = open(file);
+        let scan = source.decode(0).unwrap();
+        assert!(near(pixel(&scan.pix, 8, 8), [255, 0, 0], 6), "case {case}: {:?}", pixel(&scan.pix, 8, 8));
+        let image = source.deliver(0, Deliverable::Pdf17).unwrap();
+        assert_eq!((&image.coding, &image.pixels), (&Coding::Jpeg, &PixelFormat::Rgb));
+        let ImageBytes::Owned(coded) = image.bytes else { panic!("coded anew") };
+        assert!(near(pixel(&open(coded).decode(0).unwrap().pix, 8, 8), [255, 0, 0], 8), "case {case}");
+    }
+}
+
+#[test]
+fn progressive_files_pass_through() {
+    let mut file = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.set_progressive(true);
+    encoder.encode(&colour_raster(64, 48).rows, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+    let source = open(file.clone());
+    assert!(near(pixel(&source.decode(0).unwrap().pix, 40, 20), rgb_at(40, 20, 64, 48), 10));
+    assert!(stream(&source.deliver(0, Deliverable::Pdf14).unwrap(), &file) == file);
 }

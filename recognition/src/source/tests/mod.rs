@@ -1,6 +1,7 @@
 mod fixtures;
 mod fuzz;
 mod jpeg;
+mod pdf_codings;
 mod pdf_fixtures;
 mod pdf_images;
 mod pdf_pages;

@@ -2,7 +2,10 @@ use leptess::capi;
 use pagemill_domain::page_image::PixelFormat;
 use pagemill_domain::scan::Dpi;
 
-use super::fixtures::{TiffBuilder, bitonal_raster, black_at, colour_raster, grey_raster, jpeg, rgb_at};
+use super::fixtures::{
+    TiffBuilder, bitonal_raster, black_at, colour_raster, grey_raster, inks_jpeg, jpeg, rgb_at,
+    without_segment,
+};
 use super::*;
 
 /// A file by libtiff, `format` one of Leptonica's `IFF_TIFF_…`.
@@ -138,16 +141,102 @@ fn jpeg_strips_are_joined_and_a_single_one_passes_through() {
     assert!(matches!(image.bytes, ImageBytes::Source { .. }));
     assert!(stream(&image, &single) == top);
 
-    let mut two = TiffBuilder::new(false);
-    let offsets = [two.append(&top), two.append(&top)];
-    two.page((64, 64), &[8; 3], 6, 7, &[]).long(278, &[32]);
-    two.long(273, &offsets).long(279, &[top.len() as u32; 2]);
-    let source = open(two.finish());
+    let strips = [jpeg(&colour_raster(64, 32)), jpeg(&colour_raster(64, 32)), jpeg(&colour_raster(64, 21))];
+    let page = of_jpeg_strips((64, 85), 32, &strips);
+    let source = open(page);
     let scan = source.decode(0).unwrap();
-    for y in [0, 31, 32, 63] {
-        assert!(near(pixel(&scan.pix, 40, y), rgb_at(40, y % 32, 64, 32), 16), "{y}");
+    for (y, height) in [(0, 32), (30, 32), (34, 32), (62, 32), (66, 21), (84, 21)] {
+        assert!(near(pixel(&scan.pix, 40, y), rgb_at(40, y % 32, 64, height), 24), "{y}");
     }
-    assert!(matches!(source.deliver(0, Deliverable::Tiff).unwrap().bytes, ImageBytes::Owned(_)));
+    // Joined, the very samples of the file are delivered.
+    let image = source.deliver(0, Deliverable::Tiff).unwrap();
+    let delivered = open(stream(&image, &[]).to_vec()).decode(0).unwrap();
+    assert_eq!(delivered.pix.words(), scan.pix.words());
+    assert!(stream(&image, &[]).len() < strips.iter().map(Vec::len).sum());
+}
+
+fn of_jpeg_strips(size: (u32, u32), rows: u32, strips: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = TiffBuilder::new(false);
+    let offsets: Vec<u32> = strips.iter().map(|strip| file.append(strip)).collect();
+    let lengths: Vec<u32> = strips.iter().map(|strip| strip.len() as u32).collect();
+    file.page(size, &[8; 3], 6, 7, &[]).long(278, &[rows]).long(273, &offsets).long(279, &lengths);
+    file.finish()
+}
+
+#[test]
+fn jpeg_strips_that_do_not_go_together_are_coded_anew() {
+    let mut other = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut other, 40);
+    encoder.encode(&colour_raster(64, 32).rows, 64, 32, jpeg_encoder::ColorType::Rgb).unwrap();
+    let strips = [jpeg(&colour_raster(64, 32)), other];
+    let source = open(of_jpeg_strips((64, 64), 32, &strips));
+    let scan = source.decode(0).unwrap();
+    for y in [1, 30, 33, 62] {
+        assert!(near(pixel(&scan.pix, 40, y), rgb_at(40, y % 32, 64, 32), 24), "{y}");
+    }
+    let image = source.deliver(0, Deliverable::Pdf14).unwrap();
+    assert_eq!((image.coding, image.width, image.height), (Coding::Jpeg, 64, 64));
+}
+
+#[test]
+fn jpeg_strips_of_inks_and_of_rgb_follow_the_tags() {
+    // TIFF does not invert inks, whatever Adobe's JPEG files do.
+    let inks = without_segment(&inks_jpeg([255, 0, 0, 255], jpeg_encoder::ColorType::Cmyk), 0xee);
+    let scan = open(one_page((16, 16), &[8; 4], 5, 7, &inks)).decode(0).unwrap();
+    assert!(near(pixel(&scan.pix, 8, 8), [255, 0, 0], 6), "{:?}", pixel(&scan.pix, 8, 8));
+
+    // The same three components, taken for YCbCr and for RGB.
+    let strip = without_segment(&jpeg(&colour_raster(64, 32)), 0xe0);
+    let colour = |photometric| {
+        let source = open(one_page((64, 32), &[8; 3], photometric, 7, &strip));
+        let pass = source.deliver(0, Deliverable::Pdf14).unwrap();
+        let delivered = open(stream(&pass, &one_page((64, 32), &[8; 3], photometric, 7, &strip)).to_vec());
+        let decoded = pixel(&source.decode(0).unwrap().pix, 60, 30);
+        assert_eq!(decoded, pixel(&delivered.decode(0).unwrap().pix, 60, 30), "{photometric}");
+        decoded
+    };
+    assert!(near(colour(6), rgb_at(60, 30, 64, 32), 12));
+    assert!(!near(colour(2), rgb_at(60, 30, 64, 32), 60));
+}
+
+#[test]
+fn tables_that_strips_share_are_put_in() {
+    // Splits a JPEG into an abbreviated table stream and an abbreviated image, as TIFF's technical note 2 wants.
+    let whole = without_segment(&jpeg(&grey_raster(64, 32)), 0xe0);
+    let table_at = |marker| whole.windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+    let (quantisation, frame, huffman, scan) =
+        (table_at(0xdb), table_at(0xc0), table_at(0xc4), table_at(0xda));
+    assert!(quantisation < frame && frame < huffman && huffman < scan);
+    let tables = [&whole[..frame], &whole[huffman..scan], &[0xff, 0xd9]].concat();
+    let strip = [&whole[..2], &whole[frame..huffman], &whole[scan..]].concat();
+    let mut file = TiffBuilder::new(true);
+    file.page((64, 32), &[8], 1, 7, &strip).bytes(347, &tables);
+    let source = open(file.finish());
+    assert_eq!(
+        pixel(&source.decode(0).unwrap().pix, 40, 9),
+        pixel(&open(whole).decode(0).unwrap().pix, 40, 9)
+    );
+    let image = source.deliver(0, Deliverable::Pdf14).unwrap();
+    assert!(matches!(image.bytes, ImageBytes::Owned(_)));
+    open(stream(&image, &[]).to_vec()).decode(0).unwrap();
+}
+
+#[test]
+fn wide_offsets_are_read() {
+    // BigTIFF: a header of 16 bytes, then a directory of 20-byte entries.
+    let mut file = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0".to_vec();
+    let entries: [(u16, u64); 7] =
+        [(256, 2), (257, 1), (258, 8), (262, 1), (273, 16 + 8 + 7 * 20 + 8), (278, 1), (279, 2)];
+    file.extend(7_u64.to_le_bytes());
+    for (tag, value) in entries {
+        file.extend(tag.to_le_bytes());
+        file.extend(16_u16.to_le_bytes());
+        file.extend(1_u64.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 8]);
+    file.extend([5, 6]);
+    assert_eq!(row_of(file, 2), [[5; 3], [6; 3]]);
 }
 
 #[test]

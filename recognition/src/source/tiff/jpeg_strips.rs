@@ -5,10 +5,12 @@ use leptess::capi;
 use pagemill_domain::scan::PageDefect;
 
 use super::directory::Tiff;
+use super::jpeg_join::join;
 use super::layout::{Compression, Layout};
 use crate::pix::Pix;
 use crate::source::colour::{Colour, Samples};
 use crate::source::jpeg::{self, JpegHeader};
+use crate::source::jpeg_markers::{END_OF_IMAGE, START_OF_IMAGE};
 
 impl Layout {
     /// Whether the page's strips are JPEG streams.
@@ -16,35 +18,39 @@ impl Layout {
         matches!(self.compression, Compression::Jpeg { .. })
     }
 
-    /// The page as one JPEG stream of its own, where it is stored as one strip or tile that covers it exactly.
-    pub(crate) fn single_jpeg(&self, tiff: &Tiff) -> Result<Option<SingleJpeg>, PageDefect> {
+    /// The page as one JPEG stream, without decoding a sample: its only strip, or all its strips joined.
+    pub(crate) fn whole_jpeg(&self, tiff: &Tiff) -> Result<Option<WholeJpeg>, PageDefect> {
         self.check(tiff)?;
-        let whole = (self.chunk_width, self.chunk_height) == (self.image.width, self.image.height);
-        if !self.is_jpeg() || !whole || self.planar {
+        if !self.is_jpeg() || self.planar || self.chunk_width != self.image.width {
             return Ok(None);
         }
-        let stream = self.jpeg_stream(tiff, 0)?;
+        let mut strips = Vec::new();
+        for index in 0..self.chunks_down() {
+            strips.push(self.jpeg_stream(tiff, index as usize)?);
+        }
+        let (stored, stream) = match strips.as_mut_slice() {
+            [only] => {
+                let (offset, length) = self.chunks[0];
+                let as_stored = only.len() as u64 == length;
+                (as_stored.then_some((offset, length)), std::mem::take(only))
+            }
+            strips => match join(strips, self.image.height) {
+                Some(stream) => (None, stream),
+                None => return Ok(None),
+            },
+        };
         let header = JpegHeader::read(&stream)?;
-        let size = (header.image.width, header.image.height);
-        if !header.is_plain() || size != (self.image.width, self.image.height) {
-            return Ok(None);
-        }
-        let (offset, length) = self.chunks[0];
-        let stored = (stream.len() as u64 == length).then_some((offset, length));
-        Ok(Some(SingleJpeg { stored, components: header.components, stream }))
+        let fits = (header.image.width, header.image.height) == (self.image.width, self.image.height);
+        Ok(fits.then_some(WholeJpeg { stored, header, stream }))
     }
 
     /// Decodes a page of JPEG strips.
     pub(crate) fn decode_jpeg(&self, tiff: &Tiff) -> Result<Pix, PageDefect> {
-        self.check(tiff)?;
+        if let Some(whole) = self.whole_jpeg(tiff)? {
+            return self.decode_stream(&whole.stream, &whole.header);
+        }
         if self.planar {
             return Err(PageDefect::Unsupported("TIFF of JPEG planes".into()));
-        }
-        if self.chunks_across() == 1 && self.chunks_down() == 1 && self.chunk_width == self.image.width {
-            let pix = self.decode_jpeg_chunk(tiff, 0)?;
-            if (pix.width(), pix.height()) == (self.image.width, self.image.height) {
-                return Ok(pix);
-            }
         }
         let depth = if matches!(self.colour, Colour::Grey { .. }) { 8 } else { 32 };
         let page = Pix::new(self.image.width, self.image.height, depth)
@@ -71,8 +77,12 @@ impl Layout {
         {
             return Err(PageDefect::Damaged(format!("TIFF: strip {index} holds {pixels} pixels")));
         }
+        self.decode_stream(&stream, &header)
+    }
+
+    fn decode_stream(&self, stream: &[u8], header: &JpegHeader) -> Result<Pix, PageDefect> {
         match (&self.colour, header.components) {
-            (Colour::Grey { zero_is_white: false }, 1) | (Colour::Rgb, 3) => jpeg::decode(&stream, &header),
+            (Colour::Grey { zero_is_white: false }, 1) | (Colour::Rgb, 3) => jpeg::decode(stream, header),
             (Colour::Cmyk { .. }, 4) => {
                 let samples = Samples {
                     width: header.image.width,
@@ -81,7 +91,7 @@ impl Layout {
                     colour: self.colour.clone(),
                     alpha: None,
                     channels: 4,
-                    rows: jpeg::decode_inks(&stream, &header)?,
+                    rows: jpeg::decode_inks(stream, header)?,
                 };
                 samples.into_raster()?.to_pix()
             }
@@ -95,29 +105,25 @@ impl Layout {
     /// A strip as a JPEG stream of its own: with the shared tables, and with the marker that tells a decoder whether
     /// three components are RGB where it would guess.
     fn jpeg_stream(&self, tiff: &Tiff, index: usize) -> Result<Vec<u8>, PageDefect> {
-        const START_OF_IMAGE: &[u8] = &[0xff, 0xd8];
-        const END_OF_IMAGE: &[u8] = &[0xff, 0xd9];
         const ADOBE_RGB: &[u8] = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00";
         let damaged = || PageDefect::Damaged(format!("TIFF: strip {index} is no JPEG stream"));
         let Compression::Jpeg { tables, ycbcr } = &self.compression else { return Err(damaged()) };
         let (offset, length) = self.chunks[index];
-        let strip = tiff.range(offset, length).and_then(|strip| strip.strip_prefix(START_OF_IMAGE));
+        let strip = tiff.range(offset, length).and_then(|strip| strip.strip_prefix(&START_OF_IMAGE));
         let strip = strip.ok_or_else(damaged)?;
-        let tables = tables.strip_prefix(START_OF_IMAGE).unwrap_or(tables);
-        let tables = tables.strip_suffix(END_OF_IMAGE).unwrap_or(tables);
+        let tables = tables.strip_prefix(&START_OF_IMAGE).unwrap_or(tables);
+        let tables = tables.strip_suffix(&END_OF_IMAGE).unwrap_or(tables);
         let is_rgb = self.colour == Colour::Rgb && !ycbcr;
         let adobe = if is_rgb { ADOBE_RGB } else { &[] };
-        Ok([START_OF_IMAGE, adobe, tables, strip].concat())
+        Ok([&START_OF_IMAGE, adobe, tables, strip].concat())
     }
 }
 
-/// A page that is one JPEG stream.
-pub(crate) struct SingleJpeg {
+/// A page as one JPEG stream.
+pub(crate) struct WholeJpeg {
     /// Where the stream stands in the file, if it needs nothing added.
     pub(crate) stored: Option<(u64, u64)>,
-    /// 1 or 3.
-    pub(crate) components: u8,
-    /// The whole stream.
+    pub(crate) header: JpegHeader,
     pub(crate) stream: Vec<u8>,
 }
 

@@ -2,6 +2,7 @@
 
 mod chunk;
 pub(crate) mod directory;
+mod jpeg_join;
 mod jpeg_strips;
 mod layout;
 
