@@ -31,7 +31,7 @@ impl<'a> Segments<'a> {
     }
 
     /// After the last segment: the scan's header and what follows it.
-    pub(crate) fn scan(&self) -> Option<(Segment<'a>, &'a [u8])> {
+    pub(crate) fn first_scan(&self) -> Option<(Segment<'a>, &'a [u8])> {
         let [0xff, START_OF_SCAN, ..] = self.rest else { return None };
         segment(self.rest)
     }

@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
                 _ => others.push(segment),
             }
         }
-        let (scan_header, rest) = segments.scan()?;
+        let (scan_header, rest) = segments.first_scan()?;
         let scan = &rest[..rest.windows(2).rposition(|pair| pair == END_OF_IMAGE)?];
         let frame = frame.filter(|frame| frame.body.len() >= 9)?;
         let is_one_scan = scan.windows(2).all(|pair| pair[0] != 0xff || pair[1] == 0);
