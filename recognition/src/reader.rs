@@ -20,6 +20,7 @@ use pagemill_domain::geometry::Turn;
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::recipe::{CleanUp, EngineChoice, Recipe};
 
+use crate::engine::native::{self, NativeEngine};
 use crate::engine::tesseract::{Recogniser, Tesseract};
 use crate::engine::{Engine, EngineError, LineReading};
 use crate::layout::{self, Layout};
@@ -36,7 +37,7 @@ pub use stages::StageCpu;
 pub struct Reader {
     language: String,
     clean_up: CleanUp,
-    engine: Tesseract,
+    engine: Box<dyn Engine>,
     /// Orientation detection, where the recipe asks for it.
     orientation: Option<Tesseract>,
 }
@@ -74,9 +75,17 @@ pub enum ReaderError {
     /// A model is there, but can't be used.
     #[error("the model {0} can't be loaded: it is damaged or of another version")]
     ModelRefused(String),
-    /// The engine that the recipe asks for is not there.
-    #[error("the engine {0:?} can't read the recipe's languages")]
-    EngineMissing(EngineChoice),
+    /// The native engine reads with one model.
+    #[error("the native engine reads one language at a time, and the recipe names {0}")]
+    OneLanguage(usize),
+    /// The native engine can't run the model.
+    #[error("the native engine can't run the model {model}: {error}")]
+    NativeModel {
+        /// The model's name.
+        model: String,
+        /// Why.
+        error: native::ModelError,
+    },
 }
 
 /// Why a page could not be read.
@@ -94,12 +103,18 @@ const DOUBTFUL_CONFIDENCE: f32 = 70.0;
 /// Tesseract's orientation confidence from which its answer is tried out.
 const ORIENTATION_CONFIDENCE_MIN: f32 = 0.5;
 
+/// The native engine with the recipe's one model.
+fn native(recipe: &Recipe, models: &ModelDir) -> Result<NativeEngine, ReaderError> {
+    let [model] = recipe.languages.as_slice() else {
+        return Err(ReaderError::OneLanguage(recipe.languages.len()));
+    };
+    let file = std::fs::read(models.file(model)).map_err(|_| ReaderError::ModelRefused(model.clone()))?;
+    NativeEngine::new(&file, &[]).map_err(|error| ReaderError::NativeModel { model: model.clone(), error })
+}
+
 impl Reader {
     /// Loads every model that the recipe needs. No file is opened later.
     pub fn load(recipe: &Recipe, models: &ModelDir) -> Result<Self, ReaderError> {
-        if recipe.engine == EngineChoice::Native {
-            return Err(ReaderError::EngineMissing(recipe.engine));
-        }
         models.check(recipe)?;
         prepare::quiet_leptonica();
         let load = |language: &str, recogniser| {
@@ -112,7 +127,12 @@ impl Reader {
             None
         };
         Ok(Self {
-            engine: load(&recipe.language(), Recogniser::Lstm)?,
+            engine: match recipe.engine {
+                EngineChoice::Auto | EngineChoice::Tesseract => {
+                    Box::new(load(&recipe.language(), Recogniser::Lstm)?)
+                }
+                EngineChoice::Native => Box::new(native(recipe, models)?),
+            },
             language: recipe.language(),
             clean_up: recipe.clean_up.clone(),
             orientation,
@@ -192,7 +212,7 @@ impl Reader {
         let images: Vec<_> = layout.crops.iter().map(|crop| crop.image.clone()).collect();
         let mut readings = self.engine.read_lines(&images)?;
         if self.clean_up.second_look {
-            second_look::look_again(&mut self.engine, &layout, &mut readings)?;
+            second_look::look_again(&mut *self.engine, &layout, &mut readings)?;
         }
         if self.clean_up.numerals {
             for (image, reading) in images.iter().zip(&mut readings) {

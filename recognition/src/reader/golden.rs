@@ -1,11 +1,11 @@
 //! Guards quality: a change that raises the error on the samples fails here.
 
 use pagemill_domain::page_text::{Content, Line, PageText};
-use pagemill_domain::recipe::Recipe;
+use pagemill_domain::recipe::{EngineChoice, Recipe};
 use pagemill_domain::scan::Dpi;
 use unicode_normalization::UnicodeNormalization;
 
-use super::{ModelDir, Reader};
+use super::{ModelDir, Reader, ReaderError};
 use crate::pix::Pix;
 use crate::scan::Scan;
 
@@ -94,4 +94,19 @@ fn the_samples_are_read_as_well_as_before() {
     }
     assert!(worse.is_empty(), "page, errors, errors before: {worse:?}");
     assert!(found * 100 >= cells * CELLS_PERCENT_MIN, "{found} of {cells} cells");
+}
+
+#[test]
+fn the_native_engine_reads_a_sample_about_as_well() {
+    let recipe = Recipe { engine: EngineChoice::Native, ..Recipe::default() };
+    let mut reader = Reader::load(&recipe, &ModelDir::find(None)).unwrap();
+    let (name, golden) = GOLDEN[4];
+    let truth =
+        std::fs::read_to_string(format!("{}/../samples/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let reading = reader.read(&scan(name)).unwrap();
+    let found = errors(&folded(&truth), &plain(&reading.text));
+    assert!(found <= golden + 2 * ERRORS_ALLOWED_MORE, "{name}: {found} errors, Tesseract made {golden}");
+
+    let two = Recipe { languages: vec!["vie".into(), "eng".into()], ..recipe };
+    assert!(matches!(Reader::load(&two, &ModelDir::find(None)), Err(ReaderError::OneLanguage(2))));
 }
