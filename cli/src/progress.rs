@@ -71,10 +71,8 @@ impl Progress {
 
     /// Shows the last counts, however short ago the line before was, and takes the bars away.
     pub(crate) fn finish(&mut self, ledger: &Ledger, elapsed: Duration) {
-        if let Some((when, _)) = &mut self.shown {
-            *when = 0;
-        }
-        self.update(ledger, elapsed.max(Duration::from_secs(LINE_SECONDS)));
+        self.shown = None;
+        self.update(ledger, elapsed);
         if let Display::Bars { sources, pages, documents } = &self.display {
             [sources, pages, documents].into_iter().for_each(ProgressBar::finish_and_clear);
         }
