@@ -9,7 +9,7 @@ run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # program), and a second Latin language.
 test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless
     libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra)
-bench=(python3)
+bench=(python3 imagemagick time)
 check=(shellcheck)
 
 fail() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use pagemill_backends::store::ShardSizes;
 use pagemill_domain::ids::ShardId;
 use pagemill_domain::outcome::{Outcome, Report};
-use pagemill_domain::sharding::{Pace, pages_per_shard};
+use pagemill_domain::sharding::{Pace, pages_per_last_shard, pages_per_shard};
 
 use crate::CoordinatorConfig;
 
@@ -22,10 +22,11 @@ impl Window {
         config.window_shards.saturating_sub(self.on_the_way.len())
     }
 
-    /// How large the next shards are.
-    pub(crate) fn sizes(&self, config: &CoordinatorConfig) -> ShardSizes {
+    /// How large the next shards are when so many pages are left.
+    pub(crate) fn sizes(&self, config: &CoordinatorConfig, pages_waiting: u64) -> ShardSizes {
         let pages_max = config.limits.pages_per_shard_max;
         let pages = pages_per_shard(self.pace.page_seconds(), config.shard_seconds, pages_max);
+        let pages = pages_per_last_shard(pages_waiting, config.window_shards, pages);
         ShardSizes { sources: config.sources_per_inspect_shard, pages }
     }
 

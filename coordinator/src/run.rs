@@ -29,7 +29,7 @@ impl Coordinator {
         }
         loop {
             self.backends.store.arrange_folders(job).await?;
-            self.dispatch(&mut window).await?;
+            self.dispatch(job, &mut window).await?;
             if window.is_empty() {
                 self.close(job).await?;
             }
@@ -51,12 +51,14 @@ impl Coordinator {
         Ok(self.backends.store.hand_back_shards(&untaken).await?)
     }
 
-    async fn dispatch(&self, window: &mut Window) -> Result<(), CoordinatorError> {
+    async fn dispatch(&self, job: JobId, window: &mut Window) -> Result<(), CoordinatorError> {
         let room = window.room(&self.config);
         if room == 0 {
             return Ok(());
         }
-        for shard in self.backends.store.cut_shards(room, window.sizes(&self.config)).await? {
+        let pages = self.backends.store.status(job).await?.ledger.pages;
+        let sizes = window.sizes(&self.config, pages.declared.saturating_sub(pages.terminal()));
+        for shard in self.backends.store.cut_shards(room, sizes).await? {
             window.sent(shard.id);
             self.backends.queue.publish_shard(shard).await?;
         }

@@ -7,6 +7,14 @@ pub fn pages_per_shard(page_seconds: f64, target_seconds: f64, pages_max: u32) -
     pages.clamp(1.0, f64::from(pages_max.max(1))) as u32
 }
 
+/// Pages of a shard when `waiting` pages are left for a window of so many shards: the last pages of a job are spread
+/// thin, over twice the window, so that all slots end at about the same time.
+#[must_use]
+pub fn pages_per_last_shard(waiting: u64, window_shards: usize, pages_per_shard: u32) -> u32 {
+    let thin = waiting.div_ceil(2 * window_shards.max(1) as u64);
+    u32::try_from(thin).unwrap_or(u32::MAX).clamp(1, pages_per_shard.max(1))
+}
+
 /// Wall seconds a page takes, as measured: an exponential moving average, so that a change of pages or machines shows
 /// within some tens of shards.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +58,14 @@ mod tests {
         assert_eq!(pages_per_shard(0.05, 20.0, 64), 64);
         assert_eq!(pages_per_shard(90.0, 20.0, 64), 1);
         assert_eq!(pages_per_shard(0.0, 20.0, 0), 1);
+    }
+
+    #[test]
+    fn the_last_pages_are_spread() {
+        assert_eq!(pages_per_last_shard(6, 4, 5), 1);
+        assert_eq!(pages_per_last_shard(16, 4, 5), 2);
+        assert_eq!(pages_per_last_shard(1_000, 4, 5), 5);
+        assert_eq!(pages_per_last_shard(0, 0, 0), 1);
     }
 
     #[test]
