@@ -1,6 +1,7 @@
 //! Lossless coding of grey, colour and palette pages.
 
 use std::io::Write;
+use std::ops::Range;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -10,20 +11,63 @@ use pagemill_domain::scan::PageDefect;
 use super::raster::{Raster, bits_per_pixel};
 
 /// A zlib stream of PNG-filtered rows. Rows of whole bytes take the filter whose residues are smallest (the
-/// heuristic of the PNG specification, section 12.8); indices and packed samples are not filtered, since neighbours
-/// of theirs say nothing about each other.
+/// heuristic of the PNG specification, section 12.8), unless samples of the page say that it is smaller without: clean
+/// pages, whose letters repeat, are. Indices and packed samples are not filtered, since neighbours of theirs say nothing
+/// about each other.
 pub(crate) fn png_rows(raster: &Raster) -> Result<Vec<u8>, PageDefect> {
+    let bands: Vec<Range<usize>> = sampled_bands(raster.height as usize);
+    let sampled = |filtered| -> Result<usize, PageDefect> {
+        let sizes = bands.iter().map(|band| {
+            compressed_rows(raster, band.clone(), filtered, Compression::default()).map(|bytes| bytes.len())
+        });
+        sizes.sum()
+    };
+    let plain = sampled(false)?;
+    let filtered = if is_filterable(&raster.pixels) { sampled(true)? } else { usize::MAX };
+    let raw = raster.row_bytes() * bands.iter().map(Range::len).sum::<usize>();
+    let noisy = plain.min(filtered) > raw / NOISY_RATIO;
+    let level = if noisy { Compression::new(NOISY_LEVEL) } else { Compression::default() };
+    compressed_rows(raster, 0..raster.height as usize, filtered < plain, level)
+}
+
+/// Pages that shrink to no less than a quarter are noisy scans: on one of 8.7 million pixels level 3 took 0.33 s instead
+/// of 0.61 s (AMD EPYC, Zen 5) for 1.3 % more bytes. On clean pages level 6 saves 5 %, and they are quick.
+const NOISY_RATIO: usize = 4;
+const NOISY_LEVEL: u32 = 3;
+
+/// Rows by which a page is judged: [`BANDS`] bands of [`BAND_ROWS`], or all of a small page.
+const BANDS: usize = 8;
+const BAND_ROWS: usize = 32;
+
+fn sampled_bands(height: usize) -> Vec<Range<usize>> {
+    if height <= BANDS * BAND_ROWS {
+        return std::iter::once(0..height).collect();
+    }
+    let step = (height - BAND_ROWS) / (BANDS - 1);
+    (0..BANDS).map(|band| band * step..band * step + BAND_ROWS).collect()
+}
+
+fn is_filterable(pixels: &PixelFormat) -> bool {
+    matches!(pixels, PixelFormat::Grey { bits: 8 } | PixelFormat::Rgb)
+}
+
+fn compressed_rows(
+    raster: &Raster,
+    rows: Range<usize>,
+    filtered: bool,
+    level: Compression,
+) -> Result<Vec<u8>, PageDefect> {
     let row_bytes = raster.row_bytes();
     let pixel_bytes = bits_per_pixel(&raster.pixels) / 8;
-    let filterable = pixel_bytes > 0
-        && !matches!(raster.pixels, PixelFormat::Palette { .. } | PixelFormat::Bitonal { .. });
     let mut filters = Filters::new(row_bytes);
-    let mut above = vec![0; row_bytes];
-    compress(|encoder| {
-        for row in raster.rows.chunks_exact(row_bytes) {
-            if filterable {
-                encoder.write_all(filters.best(row, &above, pixel_bytes))?;
-                above.copy_from_slice(row);
+    let blank = vec![0; row_bytes];
+    let row_at = |y: usize| &raster.rows[y * row_bytes..(y + 1) * row_bytes];
+    compress(level, |encoder| {
+        for y in rows {
+            let row = row_at(y);
+            if filtered {
+                let above = if y == 0 { &blank } else { row_at(y - 1) };
+                encoder.write_all(filters.best(row, above, pixel_bytes))?;
             } else {
                 encoder.write_all(&[0])?;
                 encoder.write_all(row)?;
@@ -39,10 +83,10 @@ pub(crate) fn tiff_rows(raster: &Raster) -> Result<Vec<u8>, PageDefect> {
     let pixel_bytes = match raster.pixels {
         PixelFormat::Grey { bits: 8 } => 1,
         PixelFormat::Rgb => 3,
-        _ => return compress(|encoder| encoder.write_all(&raster.rows)),
+        _ => return compress(Compression::default(), |encoder| encoder.write_all(&raster.rows)),
     };
     let mut differences = Vec::with_capacity(raster.row_bytes());
-    compress(|encoder| {
+    compress(Compression::default(), |encoder| {
         for row in raster.rows.chunks_exact(raster.row_bytes()) {
             differences.clear();
             differences.extend_from_slice(&row[..pixel_bytes]);
@@ -55,9 +99,10 @@ pub(crate) fn tiff_rows(raster: &Raster) -> Result<Vec<u8>, PageDefect> {
 }
 
 fn compress(
+    level: Compression,
     write: impl FnOnce(&mut ZlibEncoder<Vec<u8>>) -> std::io::Result<()>,
 ) -> Result<Vec<u8>, PageDefect> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = ZlibEncoder::new(Vec::new(), level);
     write(&mut encoder)
         .and_then(|()| encoder.finish())
         .map_err(|error| PageDefect::Damaged(format!("compress page: {error}")))

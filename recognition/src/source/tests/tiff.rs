@@ -65,6 +65,19 @@ fn bitonal_pages_are_delivered_in_t6() {
 }
 
 #[test]
+fn dithered_pictures_do_not_grow() {
+    let rows: Vec<u8> = (0..100_u32)
+        .flat_map(|y| (0..32_u32).map(move |x| if (x + y) % 2 == 0 { 0x5a } else { 0xa5 }))
+        .collect();
+    let source = open(one_page((256, 100), &[1], 1, 1, &rows));
+    let image = source.deliver(0, Deliverable::Pdf14).unwrap();
+    assert_eq!(image.coding, Coding::FlatePng);
+    assert_eq!(image.pixels, PixelFormat::Bitonal { black_is_one: false });
+    assert!(stream(&image, &[]).len() < rows.len() / 4);
+    assert_eq!(source.deliver(0, Deliverable::Tiff).unwrap().coding, Coding::G4);
+}
+
+#[test]
 fn both_polarities_of_one_bit() {
     let strip = [0b1100_0000];
     let white_is_zero = row_of(one_page((4, 1), &[1], 0, 1, &strip), 4);
