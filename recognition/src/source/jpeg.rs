@@ -14,7 +14,7 @@ use zune_core::options::DecoderOptions;
 use super::colour::{Colour, Samples};
 use super::exif;
 use super::header::Header;
-use super::jpeg_markers::{END_OF_IMAGE, Segments};
+use super::jpeg_markers::{END_OF_IMAGE, START_OF_IMAGE, Segment, Segments};
 use crate::pix::Pix;
 
 /// Quality of the JPEGs that we encode, in libjpeg's scale, with its default 4:2:0 chroma: at 300 dpi beyond it files
@@ -163,6 +163,21 @@ fn terminated(bytes: &[u8]) -> Cow<'_, [u8]> {
         return Cow::Borrowed(bytes);
     }
     Cow::Owned([bytes, &END_OF_IMAGE].concat())
+}
+
+/// The stream without its EXIF data: inside a PDF its orientation means nothing, in a file of its own it would.
+pub(crate) fn without_exif(bytes: &[u8]) -> Vec<u8> {
+    let mut segments = Segments::new(bytes);
+    let mut stream = START_OF_IMAGE.to_vec();
+    for segment in segments.by_ref().filter(|segment| !is_exif(segment)) {
+        stream.extend_from_slice(segment.whole);
+    }
+    stream.extend_from_slice(segments.rest());
+    stream
+}
+
+fn is_exif(segment: &Segment<'_>) -> bool {
+    segment.marker == 0xe1 && segment.body.starts_with(b"Exif\0\0")
 }
 
 /// Encodes at [`QUALITY`].

@@ -30,6 +30,11 @@ impl<'a> Segments<'a> {
         Self { rest: bytes.strip_prefix(&START_OF_IMAGE).unwrap_or_default() }
     }
 
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// After the last segment: the scan's header and what follows it.
     pub(crate) fn first_scan(&self) -> Option<(Segment<'a>, &'a [u8])> {
         let [0xff, START_OF_SCAN, ..] = self.rest else { return None };

@@ -98,7 +98,8 @@ impl Source {
         })
     }
 
-    /// The text that a PDF page has already, in page space; `None` where it has none.
+    /// The text that a PDF page has already, in page space; `None` where it has none. Its language is not known: it is
+    /// left empty, and its confidence is full.
     pub fn existing_text(&self, page: u32) -> Option<PageText> {
         let Content::Pdf(file) = &self.content else { return None };
         guarded_page(|| file.existing_text(page as usize)).ok().flatten()

@@ -3,6 +3,7 @@
 use hayro_interpret::hayro_syntax::object::dict::keys;
 use hayro_interpret::hayro_syntax::object::{Array, Dict, ObjectIdentifier, Stream};
 use hayro_interpret::hayro_syntax::{Filter, Pdf};
+use pagemill_domain::geometry::Orientation;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, Deliverable, PageImage, PixelFormat};
 use pagemill_domain::scan::PageDefect;
@@ -142,6 +143,12 @@ impl<'a> Embedded<'a> {
         };
         let Some((pixels, coding)) = coded else { return Ok(None) };
         let payload = self.payload()?;
+        if let (Form::Jpeg(jpeg), Deliverable::Jpeg) = (&self.form, deliverable)
+            && jpeg.image.orientation != Orientation::default()
+        {
+            let bytes = jpeg::without_exif(&payload.bytes);
+            return Ok(Some(page_image(header, pixels, coding, bytes)));
+        }
         Ok(Some(match payload.stored {
             Some(range) => passed_through(header, pixels, coding, range),
             None => page_image(header, pixels, coding, payload.bytes.into_owned()),

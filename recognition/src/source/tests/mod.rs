@@ -67,6 +67,40 @@ fn what_is_no_page_is_refused() {
 }
 
 #[test]
+fn a_file_is_what_its_first_bytes_say() {
+    let jpeg = fixtures::jpeg(&fixtures::colour_raster(20, 20));
+    let pdf = pdf_fixtures::one_image((1, 1), "/ColorSpace /DeviceGray /BitsPerComponent 8", &[0]);
+    assert_eq!(open([jpeg.as_slice(), &pdf].concat()).facts().kind, SourceKind::Jpeg);
+    assert_eq!(open([b"PK\x03\x04 archive ".as_slice(), &pdf].concat()).facts().kind, SourceKind::Pdf);
+}
+
+#[test]
+fn lines_of_single_pixels_are_pages() {
+    for (width, height) in [(1, 1), (1, 3_000), (3_000, 1), (33, 1)] {
+        let grey = fixtures::grey_raster(width, height);
+        let bitonal = fixtures::bitonal_raster(width, height).to_pix().unwrap();
+        let files = [
+            fixtures::grey_png(width, height),
+            fixtures::jpeg(&grey),
+            g4::tiff_file(&bitonal, leptess::capi::IFF_TIFF_G4).unwrap(),
+            pdf_fixtures::one_image(
+                (width, height),
+                "/ColorSpace /DeviceGray /BitsPerComponent 8",
+                &grey.rows,
+            ),
+        ];
+        for file in files {
+            let source = open(file);
+            let scan = source.decode(0).unwrap();
+            assert_eq!((scan.pix.width(), scan.pix.height()), (width, height), "{:?}", source.facts().kind);
+            for deliverable in [Deliverable::Pdf14, Deliverable::Jpeg, Deliverable::Tiff] {
+                source.deliver(0, deliverable).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
 fn a_source_beyond_its_limit_is_refused() {
     let limits = Limits { bytes_per_source_max: 3, ..Limits::default() };
     let refused = Source::open(Arc::new(vec![0xff; 4]), &limits).err();

@@ -4,7 +4,9 @@ use pagemill_domain::geometry::{Orientation, Turn};
 use pagemill_domain::page_image::PixelFormat;
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText};
 
-use super::fixtures::{bitonal_raster, black_at, colour_raster, grey_raster, jpeg, rgb_at};
+use super::fixtures::{
+    bitonal_raster, black_at, colour_raster, exif, grey_raster, jpeg, rgb_at, with_segment,
+};
 use super::pdf_fixtures::{PdfBuilder, one_image, over_page, zlib};
 use super::*;
 
@@ -36,6 +38,31 @@ fn a_jpeg_is_handed_on_as_it_is() {
     }
     let scan = source.decode(0).unwrap();
     assert!(near(pixel(&scan.pix, 200, 50), rgb_at(200, 50, 300, 300), 8));
+}
+
+#[test]
+fn exif_means_nothing_inside_a_pdf() {
+    let plain = jpeg(&colour_raster(90, 60));
+    let image = with_segment(&plain, 0xe1, &exif(6, 200));
+    let file = one_image((90, 60), JPEG_RGB, &image);
+    let source = open(file.clone());
+    assert_eq!(source.decode(0).unwrap().pix.width(), 90);
+    assert!(stream(&source.deliver(0, Deliverable::Pdf17).unwrap(), &file) == image);
+    assert!(stream(&source.deliver(0, Deliverable::Jpeg).unwrap(), &file) == plain);
+}
+
+#[test]
+fn an_absurd_page_size_is_not_believed() {
+    // A point a pixel: 72 dpi, as image programs write it.
+    let mut file = PdfBuilder::new();
+    let image = file.image((248, 351), JPEG_RGB, &jpeg(&colour_raster(248, 351)));
+    file.page(image, &over_page(248, 351), "/MediaBox [0 0 248 351]");
+    let mut plain = PdfBuilder::new();
+    let square = plain.image((200, 200), JPEG_RGB, &jpeg(&colour_raster(200, 200)));
+    plain.page(square, &over_page(10_000, 10_000), "/MediaBox [0 0 10000 10000]");
+    assert_eq!(only_page(&open(file.finish())).dpi_rule, DpiRule::AssumedDefault);
+    let page = only_page(&open(plain.finish())).clone();
+    assert_eq!((page.dpi, page.dpi_rule), (Dpi::square(300), DpiRule::AssumedDefault));
 }
 
 #[test]
