@@ -58,10 +58,11 @@ pub enum Coding {
     /// A zlib stream of rows that each start with a PNG filter byte (PDF's predictor 15). Never for
     /// [`Deliverable::Tiff`], which has no such predictor.
     FlatePng,
-    /// A zlib stream of rows as a TIFF strip stores them (compression 8); only for [`Deliverable::Tiff`]. Grey and
-    /// colour of 8 bits a sample are differences from the left neighbour (predictor 2), all else is stored as it is
-    /// (predictor 1).
-    FlateTiff,
+    /// A zlib stream of rows as a TIFF strip stores them (compression 8); only for [`Deliverable::Tiff`].
+    FlateTiff {
+        /// Samples are differences from their left neighbour (predictor 2); only those of 8 bits ever are.
+        differences: bool,
+    },
 }
 
 /// What a sample means.

@@ -139,9 +139,9 @@ impl<'a> Strip<'a> {
                     strip.subsampling = Some(header.subsampling);
                 }
             }
-            (Coding::FlateTiff, pixels) => {
+            (Coding::FlateTiff { differences }, _) => {
                 strip.compression = DEFLATE;
-                strip.is_differenced = matches!(pixels, PixelFormat::Rgb | PixelFormat::Grey { bits: 8 });
+                strip.is_differenced = *differences;
             }
             _ => {
                 let problem = "an image of a coding that a TIFF has not, or that does not fit its samples";

@@ -67,7 +67,7 @@ fn check(page: u32, image: &PageImage) -> Result<(), WriteError> {
         | (Coding::Jpeg | Coding::Jpx, PixelFormat::Grey { bits: 8 } | PixelFormat::Rgb)
         | (Coding::Jpx, PixelFormat::Palette { .. }) => return Ok(()),
         (Coding::G4 | Coding::Jbig2 { .. }, _) => "a bitonal coding of samples that are not bitonal",
-        (Coding::FlateTiff, _) => "rows as only a TIFF stores them",
+        (Coding::FlateTiff { .. }, _) => "rows as only a TIFF stores them",
         (Coding::Jpeg | Coding::Jpx, _) => "a JPEG of samples that are neither 8 bit grey nor colour",
     };
     Err(WriteError::Image { page, problem })
@@ -106,7 +106,7 @@ fn filter(dict: &mut Dict<'_>, image: &PageImage, globals: Option<Ref>) {
         Coding::G4 => Name(b"CCITTFaxDecode"),
         Coding::Jbig2 { .. } => Name(b"JBIG2Decode"),
         Coding::Jpx => Name(b"JPXDecode"),
-        Coding::FlatePng | Coding::FlateTiff => Name(b"FlateDecode"),
+        Coding::FlatePng | Coding::FlateTiff { .. } => Name(b"FlateDecode"),
     };
     dict.pair(Name(b"Filter"), filter);
     match &image.coding {
@@ -128,6 +128,6 @@ fn filter(dict: &mut Dict<'_>, image: &PageImage, globals: Option<Ref>) {
                 dict.insert(Name(b"DecodeParms")).dict().pair(Name(b"JBIG2Globals"), globals).finish();
             }
         }
-        Coding::Jpeg | Coding::Jpx | Coding::FlateTiff => {}
+        Coding::Jpeg | Coding::Jpx | Coding::FlateTiff { .. } => {}
     }
 }

@@ -57,7 +57,10 @@ impl Decoded {
             }
         }
         let (coding, bytes) = match deliverable {
-            Deliverable::Tiff => (Coding::FlateTiff, flate::tiff_rows(&raster)?),
+            Deliverable::Tiff => {
+                let (differences, bytes) = flate::tiff_rows(&raster)?;
+                (Coding::FlateTiff { differences }, bytes)
+            }
             _ => (Coding::FlatePng, flate::png_rows(&raster)?),
         };
         Ok(page_image(header, raster.pixels, coding, bytes))

@@ -10,24 +10,51 @@ use pagemill_domain::scan::PageDefect;
 
 use super::raster::{Raster, bits_per_pixel};
 
-/// A zlib stream of PNG-filtered rows. Rows of whole bytes take the filter whose residues are smallest (the
-/// heuristic of the PNG specification, section 12.8), unless samples of the page say that it is smaller without: clean
-/// pages, whose letters repeat, are. Indices and packed samples are not filtered, since neighbours of theirs say nothing
-/// about each other.
+/// A zlib stream of rows with PNG filters: see [`Coding::FlatePng`](pagemill_domain::page_image::Coding::FlatePng).
 pub(crate) fn png_rows(raster: &Raster) -> Result<Vec<u8>, PageDefect> {
-    let bands: Vec<Range<usize>> = sampled_bands(raster.height as usize);
-    let sampled = |filtered| -> Result<usize, PageDefect> {
+    Ok(smaller(raster, [RowForm::PngPlain, RowForm::PngFiltered])?.1)
+}
+
+/// A zlib stream of rows as a TIFF strip holds them, and whether samples are differences: see
+/// [`Coding::FlateTiff`](pagemill_domain::page_image::Coding::FlateTiff).
+pub(crate) fn tiff_rows(raster: &Raster) -> Result<(bool, Vec<u8>), PageDefect> {
+    let (form, bytes) = smaller(raster, [RowForm::TiffPlain, RowForm::TiffDifferences])?;
+    Ok((form == RowForm::TiffDifferences, bytes))
+}
+
+/// What a row looks like before it is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowForm {
+    /// Behind the number of the filter that does nothing.
+    PngPlain,
+    /// Behind the number of the filter whose residues are smallest (the heuristic of the PNG specification, section
+    /// 12.8).
+    PngFiltered,
+    /// As it is.
+    TiffPlain,
+    /// Each byte less that of the pixel to its left.
+    TiffDifferences,
+}
+
+/// Compresses in the form that samples of the page say is the smaller: predicting pays on scans, not on clean pages,
+/// whose letters repeat. Indices and packed samples are never predicted: their neighbours say nothing about them.
+fn smaller(raster: &Raster, [plain, predicted]: [RowForm; 2]) -> Result<(RowForm, Vec<u8>), PageDefect> {
+    let height = raster.height as usize;
+    let bands = sampled_bands(height);
+    let sampled = |form| -> Result<usize, PageDefect> {
         let sizes = bands.iter().map(|band| {
-            compressed_rows(raster, band.clone(), filtered, Compression::default()).map(|bytes| bytes.len())
+            compressed_rows(raster, band.clone(), form, Compression::default()).map(|bytes| bytes.len())
         });
         sizes.sum()
     };
-    let plain = sampled(false)?;
-    let filtered = if is_filterable(&raster.pixels) { sampled(true)? } else { usize::MAX };
+    let is_predictable = matches!(raster.pixels, PixelFormat::Grey { bits: 8 } | PixelFormat::Rgb);
+    let plain_bytes = sampled(plain)?;
+    let predicted_bytes = if is_predictable { sampled(predicted)? } else { usize::MAX };
+    let form = if predicted_bytes < plain_bytes { predicted } else { plain };
     let raw = raster.row_bytes() * bands.iter().map(Range::len).sum::<usize>();
-    let noisy = plain.min(filtered) > raw / NOISY_RATIO;
+    let noisy = plain_bytes.min(predicted_bytes) > raw / NOISY_RATIO;
     let level = if noisy { Compression::new(NOISY_LEVEL) } else { Compression::default() };
-    compressed_rows(raster, 0..raster.height as usize, filtered < plain, level)
+    Ok((form, compressed_rows(raster, 0..height, form, level)?))
 }
 
 /// Pages that shrink to no less than a quarter are noisy scans: on one of 8.7 million pixels level 3 took 0.33 s instead
@@ -47,14 +74,10 @@ fn sampled_bands(height: usize) -> Vec<Range<usize>> {
     (0..BANDS).map(|band| band * step..band * step + BAND_ROWS).collect()
 }
 
-fn is_filterable(pixels: &PixelFormat) -> bool {
-    matches!(pixels, PixelFormat::Grey { bits: 8 } | PixelFormat::Rgb)
-}
-
 fn compressed_rows(
     raster: &Raster,
     rows: Range<usize>,
-    filtered: bool,
+    form: RowForm,
     level: Compression,
 ) -> Result<Vec<u8>, PageDefect> {
     let row_bytes = raster.row_bytes();
@@ -65,34 +88,18 @@ fn compressed_rows(
     compress(level, |encoder| {
         for y in rows {
             let row = row_at(y);
-            if filtered {
-                let above = if y == 0 { &blank } else { row_at(y - 1) };
-                encoder.write_all(filters.best(row, above, pixel_bytes))?;
-            } else {
-                encoder.write_all(&[0])?;
-                encoder.write_all(row)?;
+            match form {
+                RowForm::PngPlain => {
+                    encoder.write_all(&[0])?;
+                    encoder.write_all(row)?;
+                }
+                RowForm::PngFiltered => {
+                    let above = if y == 0 { &blank } else { row_at(y - 1) };
+                    encoder.write_all(filters.best(row, above, pixel_bytes))?;
+                }
+                RowForm::TiffPlain => encoder.write_all(row)?,
+                RowForm::TiffDifferences => encoder.write_all(filters.differences(row, pixel_bytes))?,
             }
-        }
-        Ok(())
-    })
-}
-
-/// A zlib stream of rows as a TIFF strip holds them: see
-/// [`Coding::FlateTiff`](pagemill_domain::page_image::Coding::FlateTiff).
-pub(crate) fn tiff_rows(raster: &Raster) -> Result<Vec<u8>, PageDefect> {
-    let pixel_bytes = match raster.pixels {
-        PixelFormat::Grey { bits: 8 } => 1,
-        PixelFormat::Rgb => 3,
-        _ => return compress(Compression::default(), |encoder| encoder.write_all(&raster.rows)),
-    };
-    let mut differences = Vec::with_capacity(raster.row_bytes());
-    compress(Compression::default(), |encoder| {
-        for row in raster.rows.chunks_exact(raster.row_bytes()) {
-            differences.clear();
-            differences.extend_from_slice(&row[..pixel_bytes]);
-            differences
-                .extend(row.iter().skip(pixel_bytes).zip(row).map(|(here, left)| here.wrapping_sub(*left)));
-            encoder.write_all(&differences)?;
         }
         Ok(())
     })
@@ -116,6 +123,14 @@ struct Filters {
 impl Filters {
     fn new(row_bytes: usize) -> Self {
         Self { rows: std::array::from_fn(|_| vec![0; row_bytes + 1]) }
+    }
+
+    /// PNG's `Sub` is TIFF's predictor 2 without the number.
+    fn differences(&mut self, row: &[u8], pixel_bytes: usize) -> &[u8] {
+        const SUB: usize = 1;
+        let differences = &mut self.rows[SUB][1..];
+        apply(SUB, row, row, pixel_bytes, differences);
+        differences
     }
 
     fn best(&mut self, row: &[u8], above: &[u8], pixel_bytes: usize) -> &[u8] {
@@ -215,15 +230,20 @@ mod tests {
     }
 
     #[test]
-    fn differences_add_up() {
-        let raster = Raster { width: 5, height: 3, pixels: PixelFormat::Rgb, rows: noise(45) };
-        let mut rows = Vec::new();
-        flate2::read::ZlibDecoder::new(&tiff_rows(&raster).unwrap()[..]).read_to_end(&mut rows).unwrap();
-        for row in rows.chunks_exact_mut(15) {
-            for at in 3..15 {
-                row[at] = row[at].wrapping_add(row[at - 3]);
+    fn rows_of_a_tiff_read_back() {
+        let smooth = (0..45 * 40).map(|at| (at / 7) as u8).collect();
+        for (rows, expected) in [(noise(45 * 40), false), (smooth, true)] {
+            let raster = Raster { width: 15, height: 40, pixels: PixelFormat::Rgb, rows };
+            let (differences, bytes) = tiff_rows(&raster).unwrap();
+            assert_eq!(differences, expected);
+            let mut rows = Vec::new();
+            flate2::read::ZlibDecoder::new(&bytes[..]).read_to_end(&mut rows).unwrap();
+            for row in rows.chunks_exact_mut(45).filter(|_| differences) {
+                for at in 3..45 {
+                    row[at] = row[at].wrapping_add(row[at - 3]);
+                }
             }
+            assert_eq!(rows, raster.rows);
         }
-        assert_eq!(rows, raster.rows);
     }
 }
