@@ -271,6 +271,13 @@ fn every_page_has_its_own_size_resolution_and_orientation() {
 }
 
 #[test]
+fn a_file_of_thumbnails_has_them_for_pages() {
+    let mut file = TiffBuilder::new(true);
+    file.page((1, 1), &[8], 1, 1, &[3]).short(254, &[1]);
+    assert_eq!(row_of(file.finish(), 1), [[3; 3]]);
+}
+
+#[test]
 fn endless_and_broken_chains_of_pages_end() {
     let page = |file: &mut TiffBuilder| {
         file.page((1, 1), &[8], 1, 1, &[3]);

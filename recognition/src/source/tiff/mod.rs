@@ -29,27 +29,26 @@ pub(crate) fn is_tiff(bytes: &[u8]) -> bool {
 
 impl TiffPages {
     /// Follows the chain of directories: each is visited once, however they point at each other. Thumbnails and masks
-    /// (TIFF 6.0, `NewSubfileType` bits 0 and 2) are no pages.
+    /// (TIFF 6.0, `NewSubfileType` bits 0 and 2) are no pages, unless there is nothing else.
     pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Rejection> {
         let damaged = || Rejection::Damaged("TIFF: no directory".into());
         let (tiff, mut offset) = Tiff::open(bytes).ok_or_else(damaged)?;
-        let (mut directories, mut visited) = (Vec::new(), HashSet::new());
+        let (mut pages, mut others, mut visited) = (Vec::new(), Vec::new(), HashSet::new());
         while offset != 0 && visited.insert(offset) {
             let Some(directory) = tiff.directory(offset) else {
-                directories.push(None);
+                pages.push(None);
                 break;
             };
             let subfile = directory.integer(&tiff, tag::NEW_SUBFILE_TYPE).unwrap_or(0);
-            let is_page = subfile & 0b101 == 0;
-            if is_page {
-                directories.push(Some(offset));
-            }
-            if directories.len() > limits.pages_per_source_max as usize {
-                return Err(Rejection::TooManyPages { pages: directories.len() as u64 });
+            let list = if subfile & 0b101 == 0 { &mut pages } else { &mut others };
+            list.push(Some(offset));
+            if list.len() > limits.pages_per_source_max as usize {
+                return Err(Rejection::TooManyPages { pages: list.len() as u64 });
             }
             offset = directory.next;
         }
-        if directories.iter().all(Option::is_none) { Err(damaged()) } else { Ok(Self { directories }) }
+        let directories = if pages.iter().all(Option::is_none) { others } else { pages };
+        if directories.is_empty() { Err(damaged()) } else { Ok(Self { directories }) }
     }
 
     /// Number of pages that the file declares.
