@@ -3,7 +3,7 @@
 # Packages that are there already are left alone, and where none is missing apt is not called at all.
 set -euo pipefail
 
-build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptonica-dev)
+build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptonica-dev libturbojpeg0-dev)
 run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
 # program), and a second Latin language.

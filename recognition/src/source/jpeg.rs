@@ -1,20 +1,18 @@
-//! JPEG streams (ITU-T T.81): files, strips of a TIFF, images of a PDF. Decoded and encoded by libjpeg through
-//! Leptonica; their own bytes are delivered wherever a PDF may hold them.
-#![allow(unsafe_code, reason = "libjpeg is reached through Leptonica")]
+//! JPEG streams (ITU-T T.81): files, strips of a TIFF, images of a PDF. Their own bytes are delivered wherever a PDF may
+//! hold them; else libjpeg encodes through Leptonica.
+#![allow(unsafe_code, reason = "Leptonica encodes")]
 
 use std::borrow::Cow;
 
 use leptess::capi;
 use pagemill_domain::geometry::Orientation;
 use pagemill_domain::scan::{DPI_SANE, Dpi, PageDefect};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
 
 use super::colour::{Colour, Samples};
 use super::exif;
 use super::header::Header;
 use super::jpeg_markers::{END_OF_IMAGE, START_OF_IMAGE, Segment, Segments};
+use super::turbo;
 use crate::pix::Pix;
 
 /// Quality of the JPEGs that we encode, in libjpeg's scale, with its default 4:2:0 chroma: at 300 dpi beyond it files
@@ -32,8 +30,8 @@ pub(crate) struct JpegHeader {
     pub(crate) precision: u8,
     /// Start-of-frame marker: which process compressed the samples.
     frame: u8,
-    /// The transform flag of Adobe's APP14 marker, where there is one.
-    adobe_transform: Option<u8>,
+    /// Whether Adobe's APP14 marker stands there.
+    has_adobe_marker: bool,
 }
 
 /// Whether `bytes` start a JPEG stream.
@@ -47,7 +45,7 @@ impl JpegHeader {
         let damaged = |what: &str| PageDefect::Damaged(format!("JPEG: {what}"));
         let mut header: Option<Self> = None;
         let mut density = Densities::default();
-        let mut adobe_transform = None;
+        let mut has_adobe_marker = false;
         for segment in Segments::new(bytes) {
             match (segment.marker, segment.body) {
                 (marker, body) if is_frame(marker) => {
@@ -56,16 +54,14 @@ impl JpegHeader {
                 }
                 (0xe0, body) => density.read_jfif(body),
                 (0xe1, body) => density.read_exif(body),
-                (0xee, [b'A', b'd', b'o', b'b', b'e', _, _, _, _, _, _, transform, ..]) => {
-                    adobe_transform = Some(*transform);
-                }
+                (0xee, body) if body.starts_with(b"Adobe") => has_adobe_marker = true,
                 _ => {}
             }
         }
         let mut header = header.ok_or_else(|| damaged("no frame header"))?;
         header.image.declared = density.best();
         header.image.orientation = density.orientation;
-        header.adobe_transform = adobe_transform;
+        header.has_adobe_marker = has_adobe_marker;
         Ok(header)
     }
 
@@ -76,7 +72,7 @@ impl JpegHeader {
             height: u32::from(u16::from_be_bytes([h1, h2])),
             ..Header::default()
         };
-        Some(Self { image, components, precision, frame: marker, adobe_transform: None })
+        Some(Self { image, components, precision, frame: marker, has_adobe_marker: false })
     }
 
     /// Refuses processes that no decoder here reads.
@@ -93,12 +89,6 @@ impl JpegHeader {
         Ok(())
     }
 
-    /// Whether four components are inks as they are, not YCCK.
-    pub(crate) fn has_plain_inks(&self) -> bool {
-        const YCCK: u8 = 2;
-        self.components == 4 && self.adobe_transform != Some(YCCK)
-    }
-
     /// Whether every reader of PDF, and every JPEG reader, shows these very bytes right: Huffman coding, grey or
     /// colour. CMYK would need a CMYK output intent, arithmetic coding is outside of PDF.
     pub(crate) fn is_plain(&self) -> bool {
@@ -106,54 +96,39 @@ impl JpegHeader {
     }
 }
 
-/// Decodes a whole stream of 1, 3 or 4 components to 8-bit grey or 32-bit colour. Anything that libjpeg warns of is
-/// damage: it fills what it can't read with grey, which nobody would notice.
+/// Decodes a whole stream of 1, 3 or 4 components to 8-bit grey or 32-bit colour. Anything that costs a sample is
+/// damage. Inks are taken for inverted where Adobe's marker stands (the rules: [`super::colour`]).
 pub(crate) fn decode(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefect> {
     header.check()?;
-    if header.components == 4 && header.adobe_transform.is_none() {
-        return decode_plain_cmyk(bytes, header);
+    let size = (header.image.width, header.image.height);
+    if header.components == 4 {
+        let samples = Samples {
+            width: size.0,
+            height: size.1,
+            bits: 8,
+            colour: Colour::Cmyk { inverted: header.has_adobe_marker },
+            alpha: None,
+            channels: 4,
+            rows: decode_inks(bytes, header)?,
+        };
+        return samples.into_raster()?.to_pix();
     }
-    let bytes = terminated(bytes);
-    let mut warnings = 0;
-    // SAFETY: the slice is valid for its length and only read; `warnings` outlives the call; the result is a fresh
-    // image that nobody else knows, or null.
-    let pix = unsafe {
-        Pix::from_raw(capi::pixReadMemJpeg(bytes.as_ptr(), bytes.len(), 0, 1, &raw mut warnings, 0))
-    };
-    let pix = pix.ok_or_else(|| PageDefect::Damaged("JPEG: can't be decoded".into()))?;
-    if warnings > 0 {
-        return Err(PageDefect::Damaged("JPEG: samples are missing or damaged".into()));
-    }
+    let depth = if header.components == 1 { 8 } else { 32 };
+    let mut pix = Pix::new(size.0, size.1, depth)
+        .ok_or_else(|| PageDefect::Damaged("no image of this size can be made".into()))?;
+    let words_per_row = pix.words_per_row();
+    let decode = if depth == 8 { turbo::decode_grey } else { turbo::decode_colour };
+    decode(&terminated(bytes), pix.words_mut(), words_per_row, size)?;
     Ok(pix)
-}
-
-/// CMYK without Adobe's marker is not inverted; Leptonica takes all of it for Adobe's (the rules: [`super::colour`]).
-fn decode_plain_cmyk(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefect> {
-    let samples = Samples {
-        width: header.image.width,
-        height: header.image.height,
-        bits: 8,
-        colour: Colour::Cmyk { inverted: false },
-        alpha: None,
-        channels: 4,
-        rows: decode_inks(bytes, header)?,
-    };
-    samples.into_raster()?.to_pix()
 }
 
 /// Decodes four components to the inks that are stored, neither converted nor inverted.
 pub(crate) fn decode_inks(bytes: &[u8], header: &JpegHeader) -> Result<Vec<u8>, PageDefect> {
     header.check()?;
-    if !header.has_plain_inks() {
+    if header.components != 4 {
         return Err(PageDefect::Unsupported("inks in a JPEG of other components".into()));
     }
-    let options = DecoderOptions::default()
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .set_strict_mode(true)
-        .jpeg_set_out_colorspace(ColorSpace::CMYK);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode().map_err(|error| PageDefect::Damaged(format!("JPEG: {error}")))
+    turbo::decode_inks(&terminated(bytes), (header.image.width, header.image.height))
 }
 
 /// The stream with an end marker as its last bytes: without one libjpeg warns although no sample is missing; a second

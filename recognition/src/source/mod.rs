@@ -19,6 +19,7 @@ mod pdf;
 mod png;
 mod raster;
 mod tiff;
+mod turbo;
 
 #[cfg(test)]
 mod tests;

@@ -164,12 +164,10 @@ impl<'a> Embedded<'a> {
         match &self.form {
             Form::Jpeg(header) => {
                 let components = usize::from(header.components);
-                let inks_can_be_read = components < 4 || self.inverted || header.has_plain_inks();
                 (header.image.width, header.image.height) == (self.width, self.height)
                     && header.check().is_ok()
                     && components == self.colour.channels()
                     && !matches!(self.colour, Colour::Palette(_) | Colour::Lab { .. })
-                    && inks_can_be_read
             }
             Form::Fax { .. } | Form::Jbig2 => matches!(self.colour, Colour::Grey { .. } | Colour::Palette(_)),
             Form::Jpx => !self.inverted && matches!(self.colour, Colour::Grey { .. } | Colour::Rgb),
@@ -183,13 +181,13 @@ impl<'a> Embedded<'a> {
 
     fn decode_jpeg(&self, header: &JpegHeader) -> Result<Decoded, PageDefect> {
         let bytes = self.payload()?.bytes;
-        // Inks: Adobe's programs store them inverted and say so in `/Decode`; then libjpeg's view of them is right.
-        if matches!(self.colour, Colour::Cmyk { .. }) && header.has_plain_inks() {
+        // Adobe's programs store inks inverted; inside a PDF `/Decode` says so, not their marker.
+        if header.components == 4 {
             let rows = jpeg::decode_inks(&bytes, header)?;
             return self.samples(rows).into_raster()?.to_pix().map(Decoded::Lossy);
         }
         let mut pix = jpeg::decode(&bytes, header)?;
-        if self.inverted && header.components < 4 {
+        if self.inverted {
             let samples = if pix.depth() == 32 { 0xffff_ff00 } else { u32::MAX };
             pix.words_mut().iter_mut().for_each(|word| *word ^= samples);
         }

@@ -116,6 +116,19 @@ fn truncation_is_damage_but_a_missing_end_mark_is_none() {
 }
 
 #[test]
+fn padding_before_the_end_mark_costs_no_sample() {
+    for progressive in [false, true] {
+        let mut file = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+        encoder.set_progressive(progressive);
+        encoder.encode(&colour_raster(64, 48).rows, 64, 48, jpeg_encoder::ColorType::Rgb).unwrap();
+        let padded = [&file[..file.len() - 2], &[0; 20], &[0xff, 0xd9]].concat();
+        let (plain, padded) = (open(file).decode(0).unwrap(), open(padded).decode(0).unwrap());
+        assert_eq!(plain.pix.words(), padded.pix.words(), "{progressive}");
+    }
+}
+
+#[test]
 fn a_huge_declared_size_is_refused_before_decoding() {
     let mut file = jpeg(&colour_raster(64, 64));
     let frame = file.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
