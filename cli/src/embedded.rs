@@ -1,12 +1,15 @@
 //! The embedded mode's wiring: a store in a file, a queue in the process, blobs in the output folder.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pagemill_backends::Backends;
 use pagemill_backends::blobs::FolderBlobs;
 use pagemill_backends::queue::MemoryQueue;
 use pagemill_backends::store::SqliteStore;
 use pagemill_coordinator::{Coordinator, CoordinatorConfig};
+use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
+use pagemill_domain::recipe::Recipe;
 
 use crate::failure::Failure;
 use crate::output_folder::OutputFolder;
@@ -24,6 +27,18 @@ const SHARD_SECONDS: f64 = 1.0;
 
 /// Sources in an inspect shard: a header takes milliseconds.
 const SOURCES_PER_INSPECT_SHARD: u32 = 32;
+
+/// The job of a run.
+pub(crate) fn new_job(recipe: &Recipe) -> NewJob {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    NewJob {
+        tenant: TENANT_DEFAULT.into(),
+        key: JOB_KEY.into(),
+        recipe: recipe.clone(),
+        urgency: Urgency::default(),
+        now_unix_seconds: elapsed.as_secs().cast_signed(),
+    }
+}
 
 /// Opens what a run stands on.
 pub(crate) async fn backends(output: &OutputFolder, settings: &Settings) -> Result<Backends, Failure> {

@@ -67,7 +67,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
         losses: status.losses,
         outcomes_ignored: status.outcomes_ignored,
     };
-    let report = report::write(&embedded.coordinator, &embedded.backends, embedded.job, run).await?;
+    let report = report::write(&embedded.coordinator, &output, embedded.job, run).await?;
     let exit = exit_of(&report.ledger.counts);
     show(&report, exit, arguments);
     Ok(exit)
@@ -84,7 +84,7 @@ impl Embedded {
     async fn open(output: &OutputFolder, settings: &Settings, recipe: &Recipe) -> Result<Self, Failure> {
         let backends = embedded::backends(output, settings).await?;
         let coordinator = embedded::coordinator(&backends, settings);
-        let job = coordinator.open(embedded::JOB_KEY, recipe).await.map_err(anyhow::Error::from)?;
+        let job = coordinator.open(&embedded::new_job(recipe)).await.map_err(anyhow::Error::from)?;
         Ok(Self { backends, coordinator, job })
     }
 

@@ -3,16 +3,19 @@
 //! `ledger` depends on sources, recipe and what happened to them alone: two runs of the same job can be compared. `run`
 //! holds what differs between runs.
 
+use std::fs::{File, Permissions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 
-use pagemill_backends::Backends;
 use pagemill_coordinator::Coordinator;
 use pagemill_coordinator::report::LedgerReport;
 use pagemill_domain::ids::JobId;
 use pagemill_domain::recipe::Recipe;
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
+use crate::output_folder::OutputFolder;
 
 /// The report of a run.
 pub(crate) const REPORT: &str = "report.json";
@@ -58,23 +61,44 @@ pub(crate) struct Run {
 /// Writes both files; each appears whole or not at all. Returns the comparable part.
 pub(crate) async fn write(
     coordinator: &Coordinator,
-    backends: &Backends,
+    output: &OutputFolder,
     job: JobId,
     run: Run,
 ) -> Result<Report, Failure> {
-    let fail = |error: &dyn std::fmt::Display| Failure::from(anyhow::anyhow!("write report: {error}"));
-    let mut pages = backends.blobs.stage_artifact().await.map_err(|error| fail(&error))?;
-    let mut lines = BufWriter::new(pages.file());
+    let mut pages = WholeFile::create(output)?;
+    let mut lines = BufWriter::new(&mut pages.0);
     let ledger =
         coordinator.report(job, run.recipe.dpi_min, &mut lines).await.map_err(|error| fail(&error))?;
     lines.flush().map_err(|error| fail(&error))?;
     drop(lines);
-    backends.blobs.commit_artifact(pages, PAGES).await.map_err(|error| fail(&error))?;
+    pages.publish(output, PAGES)?;
     let report = Report { ledger, run };
-    let mut staged = backends.blobs.stage_artifact().await.map_err(|error| fail(&error))?;
     let mut json = serde_json::to_vec_pretty(&report).map_err(|error| fail(&error))?;
     json.push(b'\n');
-    staged.file().write_all(&json).map_err(|error| fail(&error))?;
-    backends.blobs.commit_artifact(staged, REPORT).await.map_err(|error| fail(&error))?;
+    let mut file = WholeFile::create(output)?;
+    file.0.write_all(&json).map_err(|error| fail(&error))?;
+    file.publish(output, REPORT)?;
     Ok(report)
+}
+
+fn fail(error: &dyn std::fmt::Display) -> Failure {
+    Failure::from(anyhow::anyhow!("write report: {error}"))
+}
+
+/// A file that is written aside and appears whole.
+struct WholeFile(NamedTempFile);
+
+impl WholeFile {
+    fn create(output: &OutputFolder) -> Result<Self, Failure> {
+        // The mode that the user's umask gives any new file, not the private one of temporary files.
+        let mode = Permissions::from_mode(0o666);
+        let file = tempfile::Builder::new().permissions(mode).tempfile_in(output.state());
+        file.map(Self).map_err(|error| fail(&error))
+    }
+
+    fn publish(self, output: &OutputFolder, name: &str) -> Result<(), Failure> {
+        self.0.as_file().sync_all().map_err(|error| fail(&error))?;
+        self.0.persist(output.path().join(name)).map_err(|error| fail(&error))?;
+        File::open(output.path()).and_then(|folder| folder.sync_all()).map_err(|error| fail(&error))
+    }
 }

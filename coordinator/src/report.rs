@@ -131,7 +131,7 @@ impl Coordinator {
         let mut report = LedgerReport { counts: ledger, balanced, ..LedgerReport::default() };
         let mut cursor = PageCursor::default();
         loop {
-            let rows = store.list_pages(job, cursor, ROWS_PER_READ).await?;
+            let rows = store.list_pages(job, None, cursor, ROWS_PER_READ).await?;
             let Some(last) = rows.last() else { break };
             cursor = PageCursor { source: last.source, number: last.number };
             for row in &rows {

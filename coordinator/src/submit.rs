@@ -2,7 +2,7 @@
 
 use pagemill_backends::store::{JobState, JobStatus, NewSource, PageCursor};
 use pagemill_domain::ids::JobId;
-use pagemill_domain::recipe::Recipe;
+use pagemill_domain::job::NewJob;
 
 use crate::{Coordinator, CoordinatorError};
 
@@ -10,9 +10,9 @@ use crate::{Coordinator, CoordinatorError};
 const DOCUMENTS_PER_READ: u32 = 500;
 
 impl Coordinator {
-    /// Opens the job of that key as a draft; one that is known goes on.
-    pub async fn open(&self, key: &str, recipe: &Recipe) -> Result<JobId, CoordinatorError> {
-        Ok(self.backends.store.open_job(key, recipe).await?)
+    /// Opens the job of that tenant and key as a draft; one that is known goes on.
+    pub async fn open(&self, job: &NewJob) -> Result<JobId, CoordinatorError> {
+        Ok(self.backends.store.open_job(job).await?)
     }
 
     /// Adds a chunk of sources to a draft; repeating it is harmless.
@@ -58,7 +58,7 @@ impl Coordinator {
             for document in &documents {
                 let mut whole = true;
                 for artifact in &document.artifacts {
-                    let found = self.backends.blobs.artifact_bytes(&artifact.name).await?;
+                    let found = self.backends.blobs.artifact_bytes(artifact).await?;
                     whole &= found == Some(artifact.bytes);
                 }
                 if !whole {
@@ -76,6 +76,6 @@ impl Coordinator {
         after: PageCursor,
         rows_max: u32,
     ) -> Result<Vec<pagemill_backends::store::PageRow>, CoordinatorError> {
-        Ok(self.backends.store.list_pages(job, after, rows_max).await?)
+        Ok(self.backends.store.list_pages(job, None, after, rows_max).await?)
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use pagemill_backends::Backends;
 use pagemill_backends::blobs::FolderBlobs;
-use pagemill_backends::queue::MemoryQueue;
+use pagemill_backends::queue::{Lanes, MemoryQueue};
 use pagemill_backends::store::{NewSource, PageCursor, SqliteStore};
 use pagemill_coordinator::{Coordinator, CoordinatorConfig};
 use pagemill_domain::geometry::Orientation;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::JobId;
+use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{
     DocumentReport, DocumentResult, Fault, Fingerprint, Loss, Outcome, PageReport, PageResult, Report,
@@ -86,7 +87,7 @@ async fn run_until_crash_or_close(folder: &std::path::Path, dice: &mut Dice, may
     let mut answered = 0;
     let closed = loop {
         tokio::select! {
-            delivery = backends.queue.next_shard() => {
+            delivery = backends.queue.next_shard(Lanes::All) => {
                 if answered == crash_after {
                     break None;
                 }
@@ -94,7 +95,7 @@ async fn run_until_crash_or_close(folder: &std::path::Path, dice: &mut Dice, may
                 let delivery = delivery.unwrap();
                 let outcome = answer(&delivery.message, dice);
                 for _ in 0..=dice.roll(3) {
-                    backends.queue.publish_outcome(outcome.clone()).await.unwrap();
+                    backends.queue.publish_outcome(&outcome).await.unwrap();
                 }
                 delivery.acknowledge().await.unwrap();
             }
@@ -113,7 +114,7 @@ async fn run_until_crash_or_close(folder: &std::path::Path, dice: &mut Dice, may
 }
 
 async fn submit(coordinator: &Coordinator) -> JobId {
-    let job = coordinator.open("job", &Recipe::default()).await.unwrap();
+    let job = coordinator.open(&new_job()).await.unwrap();
     let source = |number: u64| NewSource {
         path: format!("{number}.tif"),
         folder: String::new(),
@@ -124,6 +125,16 @@ async fn submit(coordinator: &Coordinator) -> JobId {
     coordinator.add_sources(job, &sources).await.unwrap();
     coordinator.seal(job).await.unwrap();
     job
+}
+
+fn new_job() -> NewJob {
+    NewJob {
+        tenant: TENANT_DEFAULT.into(),
+        key: "job".into(),
+        recipe: Recipe::default(),
+        urgency: Urgency::default(),
+        now_unix_seconds: 1,
+    }
 }
 
 async fn states(coordinator: &Coordinator, job: JobId) -> Vec<PageState> {
@@ -156,6 +167,7 @@ fn answer(shard: &Shard, dice: &mut Dice) -> Outcome {
             };
             Report::Assembled(DocumentReport { document: plan.id, result })
         }
+        Work::AssembleStored(_) => unreachable!("the documents of this test are small"),
     };
     let fingerprint = Fingerprint("simulated".into());
     Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 1, wall_ms: 1, report }

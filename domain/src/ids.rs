@@ -42,6 +42,29 @@ pub struct PageId {
     pub number: u32,
 }
 
+/// The fencing number of a leader: grows with each change of leadership; every background write checks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Epoch(pub i64);
+
+/// A worker: host and process, or what the admin named it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WorkerId(pub String);
+
+impl std::fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One dispatch of a shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ShardAttempt {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Which dispatch of it.
+    pub attempt: Attempt,
+}
+
 /// The fencing number of a shard: grows with each dispatch; only the outcome of the current one is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Attempt(pub u32);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::ContentHash;
-use crate::ids::{Attempt, DocumentId, JobId, ShardId, SourceId};
+use crate::ids::{Attempt, DocumentId, JobId, ShardAttempt, ShardId, SourceId};
 use crate::page::PageState;
 use crate::recipe::Recipe;
 use crate::scan::Dpi;
@@ -19,10 +19,27 @@ pub struct Shard {
     pub attempt: Attempt,
     /// The job that it belongs to.
     pub job: JobId,
+    /// Travels past the bulk: the job is small.
+    #[serde(default)]
+    pub express: bool,
     /// How the job wants its pages treated.
     pub recipe: Recipe,
     /// What is to be done.
     pub work: Work,
+}
+
+impl Shard {
+    /// Which dispatch this is.
+    #[must_use]
+    pub const fn dispatch(&self) -> ShardAttempt {
+        ShardAttempt { shard: self.id, attempt: self.attempt }
+    }
+
+    /// What follows this dispatch through logs and message headers: 32 hexadecimal digits, a W3C trace id.
+    #[must_use]
+    pub fn trace(&self) -> String {
+        format!("{:08x}{:016x}{:08x}", self.job.0 as u32, self.id.0, self.attempt.0)
+    }
 }
 
 /// The stages of a page's way.
@@ -37,6 +54,21 @@ pub enum Stage {
     Assemble,
 }
 
+impl Stage {
+    /// All of them, in the order of a page's way.
+    pub const ALL: [Self; 3] = [Self::Inspect, Self::Recognise, Self::Assemble];
+
+    /// The name that metrics, queues and the store use.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inspect => "inspect",
+            Self::Recognise => "recognise",
+            Self::Assemble => "assemble",
+        }
+    }
+}
+
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +79,8 @@ pub enum Work {
     Recognise(Vec<PagesOfSource>),
     /// Write this document's artifacts.
     Assemble(DocumentPlan),
+    /// The same, where the plan is too large for a message: it lies in a result object, as JSON.
+    AssembleStored(ResultRef),
 }
 
 impl Work {
@@ -56,7 +90,7 @@ impl Work {
         match self {
             Self::Inspect(_) => Stage::Inspect,
             Self::Recognise(_) => Stage::Recognise,
-            Self::Assemble(_) => Stage::Assemble,
+            Self::Assemble(_) | Self::AssembleStored(_) => Stage::Assemble,
         }
     }
 }
@@ -80,6 +114,15 @@ pub struct SourceRef {
 pub enum SourceLocation {
     /// A file that is read in place. The path is the operating system's own bytes.
     File(#[serde(with = "crate::naming::path_as_text")] PathBuf),
+    /// An uploaded source. Each tenant has its own: knowing a hash opens nobody else's bytes.
+    Blob {
+        /// Whose upload.
+        tenant: String,
+        /// What it hashes to.
+        hash: ContentHash,
+    },
+    /// An object by reference: `s3://bucket/key`. Its content is fixed at inspect and checked at each read.
+    Object(String),
 }
 
 /// By what an unchanged file is known without reading it.

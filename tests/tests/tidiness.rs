@@ -10,15 +10,22 @@ use std::process::Command;
 use regex::Regex;
 
 /// Which of our crates each may use. Coordinator and worker never see each other.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("pagemill-proto", &[]),
     ("pagemill-domain", &[]),
     ("pagemill-recognition", &["pagemill-domain"]),
     ("pagemill-formats", &["pagemill-domain"]),
-    ("pagemill-backends", &["pagemill-domain"]),
-    ("pagemill-coordinator", &["pagemill-backends", "pagemill-domain"]),
+    ("pagemill-backends", &["pagemill-domain", "pagemill-proto"]),
+    ("pagemill-coordinator", &["pagemill-backends", "pagemill-domain", "pagemill-proto"]),
     (
         "pagemill-worker",
-        &["pagemill-backends", "pagemill-domain", "pagemill-formats", "pagemill-recognition"],
+        &[
+            "pagemill-backends",
+            "pagemill-domain",
+            "pagemill-formats",
+            "pagemill-proto",
+            "pagemill-recognition",
+        ],
     ),
     (
         "pagemill",
@@ -27,6 +34,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "pagemill-coordinator",
             "pagemill-domain",
             "pagemill-formats",
+            "pagemill-proto",
             "pagemill-recognition",
             "pagemill-worker",
         ],
@@ -38,14 +46,20 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "pagemill-coordinator",
             "pagemill-domain",
             "pagemill-formats",
+            "pagemill-proto",
             "pagemill-recognition",
+            "pagemill-test-services",
             "pagemill-worker",
         ],
     ),
+    ("pagemill-test-services", &[]),
 ];
 
 /// Libraries that only some of our crates may use.
-const KNOWN_BY: [(&str, &[&str]); 4] = [
+const KNOWN_BY: [(&str, &[&str]); 7] = [
+    ("lapin", &["pagemill-backends"]),
+    ("object_store", &["pagemill-backends"]),
+    ("prost", &["pagemill-proto", "pagemill-backends"]),
     ("leptess", &["pagemill-recognition"]),
     ("sqlx", &["pagemill-backends"]),
     ("clap", &["pagemill"]),

@@ -29,7 +29,10 @@ fn inspect_source(
     source: &SourceRef,
 ) -> Result<(pagemill_domain::hash::ContentHash, SourceResult), Rejection> {
     let unreadable = |error: &dyn std::fmt::Display| Rejection::Unreadable(error.to_string());
-    let file = bench.wait(bench.blobs.open_source(&source.location)).map_err(|error| unreadable(&error))?;
+    let opened = bench
+        .wait(bench.blobs.open_source(&source.location, source.hash))
+        .map_err(|error| unreadable(&error))?;
+    let file = opened.file;
     let bytes = file.metadata().map_err(|error| unreadable(&error))?.len();
     if bytes == 0 {
         return Err(Rejection::Empty);

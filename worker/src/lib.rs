@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use pagemill_backends::blobs::{BlobError, Blobs};
-use pagemill_backends::queue::{Queue, QueueError};
+use pagemill_backends::queue::{Lanes, Queue, QueueError};
 use pagemill_domain::limits::Limits;
 use pagemill_formats::WriteError;
 use pagemill_recognition::boxed::client::{Program, StartError};
@@ -65,10 +65,10 @@ async fn serve(mut slot: Slot, queue: &dyn Queue, shutdown: &CancellationToken) 
         let delivery = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            delivery = queue.next_shard() => delivery?,
+            delivery = queue.next_shard(Lanes::All) => delivery?,
         };
         let outcome = slot.work(delivery.message.clone()).await?;
-        queue.publish_outcome(outcome).await?;
+        queue.publish_outcome(&outcome).await?;
         delivery.acknowledge().await?;
     }
 }

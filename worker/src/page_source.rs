@@ -43,10 +43,12 @@ impl Unusable {
 /// Opens an inspected source.
 pub(crate) fn open(bench: &Bench, source: &SourceRef) -> Result<OpenSource, Unusable> {
     let lost = |what: String| Unusable::Lost(Loss::Unavailable { what });
-    let file =
-        bench.wait(bench.blobs.open_source(&source.location)).map_err(|error| lost(error.to_string()))?;
+    let opened = bench
+        .wait(bench.blobs.open_source(&source.location, source.hash))
+        .map_err(|error| lost(error.to_string()))?;
+    let file = opened.file;
     let found = stamp(&file).map_err(|error| lost(error.to_string()))?;
-    if found != source.stamp {
+    if !opened.hash_checked && found != source.stamp {
         let hash = hash(&file).map_err(|error| lost(error.to_string()))?;
         if source.hash != Some(hash) {
             return Err(Unusable::Changed);

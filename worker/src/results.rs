@@ -6,7 +6,10 @@ use std::io;
 
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::page_text::PageText;
-use pagemill_domain::shard::ResultRef;
+use pagemill_domain::shard::{DocumentPlan, ResultRef};
+
+use crate::WorkerError;
+use crate::slot::Bench;
 
 /// zstd's own default: smaller gains little on a page's 10 to 100 KiB and costs several times the CPU.
 const ZSTD_LEVEL: i32 = 3;
@@ -52,6 +55,12 @@ impl Part {
     pub(crate) fn of(self, blob: ContentHash) -> ResultRef {
         ResultRef { blob, offset: self.offset, length: self.length, hash: self.hash }
     }
+}
+
+/// A document's plan that was too large for a message.
+pub(crate) fn stored_plan(bench: &Bench, stored: &ResultRef) -> Result<DocumentPlan, WorkerError> {
+    let json = bench.wait(bench.blobs.get_result(stored))?;
+    serde_json::from_slice(&json).map_err(|error| WorkerError::Encode(error.into()))
 }
 
 /// A page's text from its part of a result object.

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::{WorkerConfig, WorkerError, assemble, inspect, recognise};
+use crate::{WorkerConfig, WorkerError, assemble, inspect, recognise, results};
 
 /// The handle of a slot's thread, which ends when the handle is dropped.
 pub(crate) struct Slot {
@@ -82,6 +82,10 @@ impl Bench {
             Work::Inspect(sources) => Report::Inspected(inspect::inspect(self, sources)),
             Work::Recognise(groups) => Report::Recognised(recognise::recognise(self, groups)?),
             Work::Assemble(plan) => Report::Assembled(assemble::assemble(self, plan, &shard.recipe)?),
+            Work::AssembleStored(stored) => {
+                let plan = results::stored_plan(self, stored)?;
+                Report::Assembled(assemble::assemble(self, &plan, &shard.recipe)?)
+            }
         };
         Ok(Outcome {
             shard: shard.id,

@@ -51,9 +51,10 @@ impl StagedArtifact {
 
     /// Makes the file durable and visible. Its writer must have been flushed and dropped.
     pub(crate) fn commit(self, bench: &Bench) -> Result<Artifact, WorkerError> {
-        bench.wait(bench.blobs.commit_artifact(self.staging, &self.name))?;
         let sum = std::mem::take(&mut *self.sum.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok(Artifact { format: self.format, name: self.name, bytes: sum.bytes, hash: sum.hasher.finish() })
+        let hash = sum.hasher.finish();
+        bench.wait(bench.blobs.commit_artifact(self.staging, &self.name, hash))?;
+        Ok(Artifact { format: self.format, name: self.name, bytes: sum.bytes, hash })
     }
 }
 

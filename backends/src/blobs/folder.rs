@@ -9,11 +9,18 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use pagemill_domain::hash::ContentHash;
+use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
 use tempfile::NamedTempFile;
 
-use super::{BlobError, Blobs};
+use super::{BlobError, Blobs, OpenedSource, Upload};
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// Blobs in a folder.
 #[derive(Debug, Clone)]
@@ -101,9 +108,18 @@ impl Blobs for FolderBlobs {
         if ContentHash::of(&bytes) == result.hash { Ok(bytes) } else { Err(BlobError::Damaged(result.blob)) }
     }
 
-    async fn open_source(&self, location: &SourceLocation) -> Result<File, BlobError> {
+    async fn open_source(
+        &self,
+        location: &SourceLocation,
+        _hash: Option<ContentHash>,
+    ) -> Result<OpenedSource, BlobError> {
         match location {
-            SourceLocation::File(path) => open_regular(path).map_err(io_error("open", path)),
+            SourceLocation::File(path) => {
+                let file = open_regular(path).map_err(io_error("open", path))?;
+                Ok(OpenedSource { file, hash_checked: false })
+            }
+            SourceLocation::Blob { hash, .. } => Err(not_served(&format!("uploaded source {hash}"))),
+            SourceLocation::Object(address) => Err(not_served(address)),
         }
     }
 
@@ -111,13 +127,18 @@ impl Blobs for FolderBlobs {
         self.new_staging().map(Staging)
     }
 
-    async fn commit_artifact(&self, staging: Staging, name: &str) -> Result<(), BlobError> {
+    async fn commit_artifact(
+        &self,
+        staging: Staging,
+        name: &str,
+        _hash: ContentHash,
+    ) -> Result<(), BlobError> {
         let path = self.artifact_path(name)?;
         persist(staging.0, &path)
     }
 
-    async fn artifact_bytes(&self, name: &str) -> Result<Option<u64>, BlobError> {
-        let path = self.artifact_path(name)?;
+    async fn artifact_bytes(&self, artifact: &Artifact) -> Result<Option<u64>, BlobError> {
+        let path = self.artifact_path(&artifact.name)?;
         match fs::symlink_metadata(&path) {
             Ok(metadata) => Ok(metadata.is_file().then_some(metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -132,6 +153,44 @@ impl Blobs for FolderBlobs {
             _ => Ok(()),
         }
     }
+
+    async fn read_artifact(
+        &self,
+        artifact: &Artifact,
+        offset: u64,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
+        let path = self.artifact_path(&artifact.name)?;
+        let mut file = File::open(&path).map_err(io_error("open", &path))?;
+        file.seek(SeekFrom::Start(offset)).map_err(io_error("read", &path))?;
+        let pieces = futures::stream::try_unfold((file, path), |(mut file, path)| async move {
+            let mut piece = vec![0; PIECE_BYTES];
+            let count = file.read(&mut piece).map_err(io_error("read", &path))?;
+            piece.truncate(count);
+            Ok((count > 0).then(|| (Bytes::from(piece), (file, path))))
+        });
+        Ok(pieces.boxed())
+    }
+
+    async fn missing_sources(
+        &self,
+        _tenant: &str,
+        hashes: &[ContentHash],
+    ) -> Result<Vec<ContentHash>, BlobError> {
+        Ok(hashes.to_vec())
+    }
+
+    async fn begin_upload(
+        &self,
+        _tenant: &str,
+        _hash: ContentHash,
+        _bytes: u64,
+    ) -> Result<Box<dyn Upload>, BlobError> {
+        Err(not_served("an upload"))
+    }
+}
+
+fn not_served(what: &str) -> BlobError {
+    BlobError::NotServed(format!("{what}: an output folder holds no sources; they are read in place"))
 }
 
 /// Opens a regular file without ever waiting: a named pipe among the inputs must not stop a worker.
@@ -190,6 +249,6 @@ mod tests {
         let pipe = folder.path().join("scan.jpg");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
         assert!(made.success());
-        assert!(blobs.open_source(&SourceLocation::File(pipe)).await.is_err());
+        assert!(blobs.open_source(&SourceLocation::File(pipe), None).await.is_err());
     }
 }

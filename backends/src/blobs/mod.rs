@@ -5,7 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use pagemill_domain::hash::ContentHash;
+use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
 
 mod folder;
@@ -21,20 +24,67 @@ pub trait Blobs: Send + Sync {
     /// A page's part of a result object, checked against its hash.
     async fn get_result(&self, result: &ResultRef) -> Result<Vec<u8>, BlobError>;
 
-    /// A source's bytes as an open file.
-    async fn open_source(&self, location: &SourceLocation) -> Result<File, BlobError>;
+    /// A source's bytes as an open file; those that were fetched are checked against `hash`, where it is known.
+    async fn open_source(
+        &self,
+        location: &SourceLocation,
+        hash: Option<ContentHash>,
+    ) -> Result<OpenedSource, BlobError>;
 
     /// A place to write an artifact that nobody sees before it is committed.
     async fn stage_artifact(&self) -> Result<Staging, BlobError>;
 
-    /// Makes a staged artifact durable and visible under `name`, in place of what was there.
-    async fn commit_artifact(&self, staging: Staging, name: &str) -> Result<(), BlobError>;
+    /// Makes a staged artifact durable and visible, in place of what was there: under its `name` in an output folder,
+    /// under its `hash` in a store of blobs.
+    async fn commit_artifact(&self, staging: Staging, name: &str, hash: ContentHash)
+    -> Result<(), BlobError>;
 
     /// An artifact's size in bytes; `None` where it is not there.
-    async fn artifact_bytes(&self, name: &str) -> Result<Option<u64>, BlobError>;
+    async fn artifact_bytes(&self, artifact: &Artifact) -> Result<Option<u64>, BlobError>;
 
-    /// Removes an artifact that no document has any more; one that is not there is no error.
+    /// An artifact's bytes in order, from `offset` on.
+    async fn read_artifact(
+        &self,
+        artifact: &Artifact,
+        offset: u64,
+    ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError>;
+
+    /// Removes an artifact that no document has any more, where artifacts have names; one that is not there is no error.
     async fn remove_artifact(&self, name: &str) -> Result<(), BlobError>;
+
+    /// Which of these sources the tenant has not uploaded.
+    async fn missing_sources(
+        &self,
+        tenant: &str,
+        hashes: &[ContentHash],
+    ) -> Result<Vec<ContentHash>, BlobError>;
+
+    /// Begins the upload of a source of `bytes` that hashes to `hash`.
+    async fn begin_upload(
+        &self,
+        tenant: &str,
+        hash: ContentHash,
+        bytes: u64,
+    ) -> Result<Box<dyn Upload>, BlobError>;
+}
+
+/// An upload on its way. Dropped before it is finished, nothing of it stays.
+#[async_trait]
+pub trait Upload: Send {
+    /// Adds the next bytes.
+    async fn write(&mut self, piece: Bytes) -> Result<(), BlobError>;
+
+    /// Makes the source durable if its bytes are as many and hash to what was announced; [`BlobError::Damaged`] otherwise.
+    async fn finish(self: Box<Self>) -> Result<(), BlobError>;
+}
+
+/// A source that can be read.
+#[derive(Debug)]
+pub struct OpenedSource {
+    /// Its bytes.
+    pub file: File,
+    /// Whether its bytes were checked against the hash that was asked for.
+    pub hash_checked: bool,
 }
 
 /// Bytes could not be stored or fetched.
@@ -53,6 +103,21 @@ pub enum BlobError {
     /// The bytes are not those that were stored.
     #[error("blob {0} is damaged: its bytes do not match its hash")]
     Damaged(ContentHash),
+    /// There is no such blob, or no such blob of that tenant.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// The blob store can't be reached at present, or did not answer in time; the same may work later.
+    #[error("{action}: {why}")]
+    Unavailable {
+        /// What was attempted, verb first.
+        action: &'static str,
+        /// What the client said.
+        why: String,
+    },
+    /// This kind of blobs does not hold that: an embedded run takes no uploads, a cluster's worker no file outside the
+    /// source roots.
+    #[error("{0}")]
+    NotServed(String),
     /// The name would lead out of the output folder.
     #[error("artifact name {0:?} leads out of the output folder")]
     UnsafeName(String),

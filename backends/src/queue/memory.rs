@@ -5,7 +5,7 @@ use pagemill_domain::outcome::Outcome;
 use pagemill_domain::shard::Shard;
 use tokio::sync::{Mutex, mpsc};
 
-use super::{Delivery, Queue, QueueError, Receipt};
+use super::{Arrival, Delivery, Lanes, Queue, QueueError, Receipt};
 
 /// Messages that may wait in each direction; the dispatcher's window is far smaller.
 const MESSAGES_MAX: usize = 4_096;
@@ -47,11 +47,11 @@ impl Default for MemoryQueue {
 
 #[async_trait]
 impl Queue for MemoryQueue {
-    async fn publish_shard(&self, shard: Shard) -> Result<(), QueueError> {
-        self.shards.publish(shard).await
+    async fn publish_shard(&self, shard: &Shard) -> Result<(), QueueError> {
+        self.shards.publish(shard.clone()).await
     }
 
-    async fn next_shard(&self) -> Result<Delivery<Shard>, QueueError> {
+    async fn next_shard(&self, _lanes: Lanes) -> Result<Delivery<Shard>, QueueError> {
         let shard = self.shards.receiver.lock().await.recv().await.ok_or(QueueError::Closed)?;
         Ok(self.shards.delivery(shard))
     }
@@ -61,17 +61,21 @@ impl Queue for MemoryQueue {
         Ok(std::iter::from_fn(|| receiver.try_recv().ok()).collect())
     }
 
-    async fn publish_outcome(&self, outcome: Outcome) -> Result<(), QueueError> {
-        self.outcomes.publish(outcome).await
+    async fn publish_outcome(&self, outcome: &Outcome) -> Result<(), QueueError> {
+        self.outcomes.publish(outcome.clone()).await
     }
 
-    async fn next_outcomes(&self, outcomes_max: usize) -> Result<Vec<Delivery<Outcome>>, QueueError> {
+    async fn next_arrivals(&self, arrivals_max: usize) -> Result<Vec<Arrival>, QueueError> {
         let mut outcomes = Vec::new();
         let mut receiver = self.outcomes.receiver.lock().await;
-        if receiver.recv_many(&mut outcomes, outcomes_max.max(1)).await == 0 {
+        if receiver.recv_many(&mut outcomes, arrivals_max.max(1)).await == 0 {
             return Err(QueueError::Closed);
         }
-        Ok(outcomes.into_iter().map(|outcome| self.outcomes.delivery(outcome)).collect())
+        Ok(outcomes.into_iter().map(|outcome| Arrival::Outcome(self.outcomes.delivery(outcome))).collect())
+    }
+
+    fn is_up(&self) -> bool {
+        true
     }
 }
 
@@ -99,14 +103,14 @@ impl<M> Drop for MemoryReceipt<M> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Queue;
+    use super::super::{Lanes, Queue};
     use super::MemoryQueue;
 
     #[tokio::test]
     async fn gives_back_what_nobody_took() {
         let queue = MemoryQueue::default();
         super::super::conformance::publish_shards(&queue, 3).await;
-        let taken = queue.next_shard().await.unwrap();
+        let taken = queue.next_shard(Lanes::All).await.unwrap();
         assert_eq!(queue.withdraw_shards().await.unwrap().len(), 2);
         assert_eq!(queue.withdraw_shards().await.unwrap().len(), 0);
         taken.acknowledge().await.unwrap();

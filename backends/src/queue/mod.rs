@@ -2,6 +2,7 @@
 //! back. Losing it loses no work.
 
 use async_trait::async_trait;
+use pagemill_domain::ids::ShardAttempt;
 use pagemill_domain::outcome::Outcome;
 use pagemill_domain::shard::Shard;
 
@@ -13,20 +14,41 @@ pub use memory::MemoryQueue;
 #[async_trait]
 pub trait Queue: Send + Sync {
     /// Hands a shard over; `Ok` means that the queue answers for it.
-    async fn publish_shard(&self, shard: Shard) -> Result<(), QueueError>;
+    async fn publish_shard(&self, shard: &Shard) -> Result<(), QueueError>;
 
-    /// The next shard, as soon as there is one. A worker asks only when a slot is free.
-    async fn next_shard(&self) -> Result<Delivery<Shard>, QueueError>;
+    /// The next shard, as soon as there is one: express ones first, only those where `lanes` says so. A worker asks only
+    /// when a slot is free.
+    async fn next_shard(&self, lanes: Lanes) -> Result<Delivery<Shard>, QueueError>;
 
     /// Takes back the shards that nobody took and that the queue would lose with this process; a queue that outlives the
     /// process keeps them.
     async fn withdraw_shards(&self) -> Result<Vec<Shard>, QueueError>;
 
     /// Hands an outcome over; `Ok` means that the queue answers for it, and that the shard may be acknowledged.
-    async fn publish_outcome(&self, outcome: Outcome) -> Result<(), QueueError>;
+    async fn publish_outcome(&self, outcome: &Outcome) -> Result<(), QueueError>;
 
-    /// At least one outcome, and up to `outcomes_max` that are there already.
-    async fn next_outcomes(&self, outcomes_max: usize) -> Result<Vec<Delivery<Outcome>>, QueueError>;
+    /// At least one arrival, and up to `arrivals_max` that are there already. Only the leader asks.
+    async fn next_arrivals(&self, arrivals_max: usize) -> Result<Vec<Arrival>, QueueError>;
+
+    /// Whether the queue can be reached, as far as its last operations told.
+    fn is_up(&self) -> bool;
+}
+
+/// From which queues a slot takes its next shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// From all.
+    All,
+    /// Only from the express queue: the share that each worker reserves.
+    Express,
+}
+
+/// What comes back to the coordinator.
+pub enum Arrival {
+    /// What a worker reports.
+    Outcome(Delivery<Outcome>),
+    /// A shard that the queue gave up delivering: to be rescued, never a verdict.
+    Undeliverable(Delivery<ShardAttempt>),
 }
 
 /// A message and the duty to acknowledge it. Dropped without [`Delivery::acknowledge`], it is delivered again.
@@ -61,6 +83,35 @@ pub enum QueueError {
     /// The other side is gone for good: the run is over.
     #[error("the queue is closed")]
     Closed,
+    /// The broker can't be reached at present, or did not answer in time; the same may work later.
+    #[error("{action}: the broker does not answer: {why}")]
+    Unavailable {
+        /// What was attempted, verb first.
+        action: &'static str,
+        /// What the client said.
+        why: String,
+    },
+    /// The broker takes no more at present: a queue is full, or its disk.
+    #[error("{action}: the broker takes no more: {why}")]
+    Full {
+        /// What was attempted, verb first.
+        action: &'static str,
+        /// What the broker said.
+        why: String,
+    },
+    /// A queue or exchange of ours exists with other properties.
+    #[error(
+        "queue {name} exists with other properties than Pagemill needs: {why}; delete it or use another virtual host"
+    )]
+    Mismatch {
+        /// Its name.
+        name: String,
+        /// What the broker said.
+        why: String,
+    },
+    /// The address can't be used.
+    #[error("PAGEMILL_QUEUE_URL: {0}")]
+    Url(String),
 }
 
 #[cfg(test)]

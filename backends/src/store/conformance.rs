@@ -4,7 +4,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use pagemill_domain::geometry::Orientation;
 use pagemill_domain::hash::ContentHash;
-use pagemill_domain::ids::{Attempt, JobId, ShardId, SourceId};
+use pagemill_domain::ids::{Attempt, Epoch, JobId, ShardId, SourceId};
+use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{
     Artifact, DocumentReport, DocumentResult, Fault, Fingerprint, Outcome, PageReport, PageResult, Report,
@@ -15,7 +16,7 @@ use pagemill_domain::recipe::{ExistingTextRule, Format, Grouping, Recipe};
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, SourceFacts, SourceKind};
 use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Stage, Work};
 
-use super::{JobState, NewSource, PageCursor, ShardSizes, Store};
+use super::{JobState, NewSource, PageCursor, Reclaim, ShardOrder, ShardSizes, Store};
 
 pub(crate) type Check = fn(Box<dyn Store>) -> BoxFuture<'static, ()>;
 
@@ -36,6 +37,16 @@ pub(crate) const CHECKS: &[Check] = &[
 ];
 
 const SIZES: ShardSizes = ShardSizes { sources: 8, pages: 4 };
+const EPOCH: Epoch = Epoch(1);
+
+fn new_job(key: &str, recipe: &Recipe) -> NewJob {
+    let (tenant, recipe) = (TENANT_DEFAULT.into(), recipe.clone());
+    NewJob { tenant, key: key.into(), recipe, urgency: Urgency::default(), now_unix_seconds: 1 }
+}
+
+fn order(shards_max: usize) -> ShardOrder {
+    ShardOrder { job: JobId(1), shards_max, sizes: SIZES, express: false }
+}
 
 fn source(path: &str) -> NewSource {
     NewSource {
@@ -47,14 +58,14 @@ fn source(path: &str) -> NewSource {
 }
 
 async fn submit(store: &dyn Store, recipe: &Recipe, sources: &[NewSource]) -> JobId {
-    let job = store.open_job("out", recipe).await.unwrap();
+    let job = store.open_job(&new_job("out", recipe)).await.unwrap();
     store.add_sources(job, sources).await.unwrap();
     store.seal(job).await.unwrap();
     job
 }
 
 async fn cut(store: &dyn Store) -> Vec<Shard> {
-    store.cut_shards(16, SIZES).await.unwrap()
+    store.cut_shards(EPOCH, &[order(16)]).await.unwrap()
 }
 
 fn facts(kind: SourceKind, existing_text: &[ExistingText]) -> SourceFacts {
@@ -105,6 +116,7 @@ fn answer_with(
             };
             Report::Inspected(sources.iter().map(inspect).collect())
         }
+        Work::AssembleStored(_) => unreachable!("a store never stores plans aside"),
         Work::Recognise(groups) => {
             let pages = groups.iter().flat_map(|group| {
                 let source = group.source.id;
@@ -130,7 +142,7 @@ fn answer_with(
 async fn work(store: &dyn Store, job: JobId, pages: usize, content: &[u8]) -> (usize, usize, usize) {
     let mut taken = (0, 0, 0);
     loop {
-        store.arrange_folders(job).await.unwrap();
+        store.arrange_folders(EPOCH, job).await.unwrap();
         let shards = cut(store).await;
         if shards.is_empty() {
             return taken;
@@ -139,9 +151,10 @@ async fn work(store: &dyn Store, job: JobId, pages: usize, content: &[u8]) -> (u
             match shard.work {
                 Work::Inspect(_) => taken.0 += 1,
                 Work::Recognise(_) => taken.1 += 1,
-                Work::Assemble(_) => taken.2 += 1,
+                Work::Assemble(_) | Work::AssembleStored(_) => taken.2 += 1,
             }
-            let applied = store.apply(&[answer(&shard, pages, content)], &Limits::default()).await.unwrap();
+            let applied =
+                store.apply(EPOCH, &[answer(&shard, pages, content)], &Limits::default()).await.unwrap();
             assert_eq!(applied.taken, 1);
         }
     }
@@ -149,18 +162,18 @@ async fn work(store: &dyn Store, job: JobId, pages: usize, content: &[u8]) -> (u
 
 async fn a_job_runs_to_a_balanced_close(store: &dyn Store) {
     let job = submit(store, &Recipe::default(), &[source("a/1.tif"), source("a/2.tif")]).await;
-    assert_eq!(store.close_job(job).await.unwrap(), None, "nothing is done yet");
+    assert_eq!(store.close_job(EPOCH, job, 9).await.unwrap(), None, "nothing is done yet");
     let taken = work(store, job, 5, b"content").await;
     assert_eq!(taken, (1, 3, 2), "ten pages are three shards of up to four");
     let status = store.status(job).await.unwrap();
     assert!(status.ledger.is_complete(), "{status:?}");
     assert_eq!((status.ledger.pages.declared, status.ledger.pages.recognised), (10, 10));
-    assert_eq!(store.close_job(job).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.close_job(EPOCH, job, 9).await.unwrap(), Some(Vec::new()));
     assert_eq!(store.status(job).await.unwrap().state, JobState::Closed);
-    let pages = store.list_pages(job, PageCursor::default(), 7).await.unwrap();
+    let pages = store.list_pages(job, None, PageCursor::default(), 7).await.unwrap();
     let last = pages.last().unwrap();
     let cursor = PageCursor { source: last.source, number: last.number };
-    let rest = store.list_pages(job, cursor, 7).await.unwrap();
+    let rest = store.list_pages(job, None, cursor, 7).await.unwrap();
     assert_eq!((pages.len(), rest.len()), (7, 3));
     assert!(
         rest.iter().chain(&pages).all(|page| page.state == PageState::Recognised && page.document.is_some())
@@ -179,7 +192,7 @@ async fn nothing_counts_twice(store: &dyn Store) {
         }
         let outcomes: Vec<Outcome> = shards.iter().map(|shard| answer(shard, 5, b"content")).collect();
         let thrice: Vec<Outcome> = outcomes.iter().cycle().take(outcomes.len() * 3).cloned().collect();
-        let applied = store.apply(&thrice, &Limits::default()).await.unwrap();
+        let applied = store.apply(EPOCH, &thrice, &Limits::default()).await.unwrap();
         assert_eq!(applied.taken as usize, outcomes.len());
         assert_eq!(applied.duplicate as usize, outcomes.len() * 2);
     }
@@ -203,7 +216,7 @@ async fn faults_climb_the_ladder_alone(store: &dyn Store) {
             if let Work::Recognise(groups) = &shard.work {
                 company.push((groups[0].pages.clone(), groups[0].degraded));
             }
-            store.apply(&[answer_with(shard, &facts, b"x", &poison)], &limits).await.unwrap();
+            store.apply(EPOCH, &[answer_with(shard, &facts, b"x", &poison)], &limits).await.unwrap();
         }
     }
     let expected = [(vec![1, 2, 3, 4], false), (vec![3], false), (vec![3], false), (vec![3], true)];
@@ -211,22 +224,22 @@ async fn faults_climb_the_ladder_alone(store: &dyn Store) {
     let status = store.status(job).await.unwrap();
     assert!(status.ledger.is_complete());
     assert_eq!((status.ledger.pages.recognised, status.ledger.pages.dead, status.faults), (3, 1, 4));
-    let pages = store.list_pages(job, PageCursor::default(), 10).await.unwrap();
+    let pages = store.list_pages(job, None, PageCursor::default(), 10).await.unwrap();
     assert_eq!(pages[2].reason.as_deref(), Some("page_crashed"));
 }
 
 async fn lost_shards_come_back_and_stale_outcomes_do_not_count(store: &dyn Store) {
     let job = submit(store, &Recipe::default(), &[source("1.tif")]).await;
     let inspect = cut(store).await.remove(0);
-    store.apply(&[answer(&inspect, 2, b"x")], &Limits::default()).await.unwrap();
+    store.apply(EPOCH, &[answer(&inspect, 2, b"x")], &Limits::default()).await.unwrap();
     let lost = cut(store).await.remove(0);
     assert!(cut(store).await.is_empty(), "what is dispatched is not dispatched again");
-    let again = store.reclaim_shards(&Limits::default()).await.unwrap();
+    let again = store.reclaim_shards(EPOCH, Reclaim::All, &Limits::default()).await.unwrap();
     assert_eq!(again.len(), 1);
     assert_eq!((again[0].id, again[0].attempt, &again[0].work), (lost.id, Attempt(2), &lost.work));
-    let late = store.apply(&[answer(&lost, 2, b"x")], &Limits::default()).await.unwrap();
+    let late = store.apply(EPOCH, &[answer(&lost, 2, b"x")], &Limits::default()).await.unwrap();
     assert_eq!((late.taken, late.stale), (0, 1));
-    let current = store.apply(&[answer(&again[0], 2, b"x")], &Limits::default()).await.unwrap();
+    let current = store.apply(EPOCH, &[answer(&again[0], 2, b"x")], &Limits::default()).await.unwrap();
     assert_eq!(current.taken, 1);
     let status = store.status(job).await.unwrap();
     assert_eq!((status.ledger.pages.recognised, status.losses, status.outcomes_ignored), (2, 2, 1));
@@ -236,10 +249,10 @@ async fn a_worker_killer_is_given_up(store: &dyn Store) {
     let limits = Limits { losses_max: 6, ..Limits::default() };
     let job = submit(store, &Recipe::default(), &[source("1.tif")]).await;
     let inspect = cut(store).await.remove(0);
-    store.apply(&[answer(&inspect, 2, b"x")], &limits).await.unwrap();
+    store.apply(EPOCH, &[answer(&inspect, 2, b"x")], &limits).await.unwrap();
     for _ in 0..limits.losses_max {
         cut(store).await;
-        store.reclaim_shards(&limits).await.unwrap();
+        store.reclaim_shards(EPOCH, Reclaim::All, &limits).await.unwrap();
     }
     let ledger = store.status(job).await.unwrap().ledger;
     assert_eq!(ledger.pages.dead, 2, "{ledger:?}");
@@ -251,11 +264,11 @@ async fn an_unchanged_repeat_has_nothing_to_do(store: &dyn Store) {
     let sources = [source("a.tif"), source("b.tif")];
     let job = submit(store, &Recipe::default(), &sources).await;
     work(store, job, 2, b"x").await;
-    store.close_job(job).await.unwrap();
+    store.close_job(EPOCH, job, 9).await.unwrap();
     let again = submit(store, &Recipe::default(), &sources).await;
     assert_eq!(again, job);
     assert!(cut(store).await.is_empty());
-    assert_eq!(store.close_job(job).await.unwrap(), Some(Vec::new()));
+    assert_eq!(store.close_job(EPOCH, job, 9).await.unwrap(), Some(Vec::new()));
     let documents = store.list_documents(job, 0, 10).await.unwrap();
     store.reassemble(documents[0].id).await.unwrap();
     let job = submit(store, &Recipe::default(), &sources).await;
@@ -284,7 +297,7 @@ async fn another_format_only_assembles_again(store: &dyn Store) {
     let more = Recipe { formats: vec![Format::Pdf, Format::Txt], ..Recipe::default() };
     submit(store, &more, &sources).await;
     assert_eq!(work(store, job, 2, b"x").await, (0, 0, 2));
-    assert_eq!(store.close_job(job).await.unwrap(), Some(Vec::new()), "the names are taken again");
+    assert_eq!(store.close_job(EPOCH, job, 9).await.unwrap(), Some(Vec::new()), "the names are taken again");
     let english = Recipe { languages: vec!["eng".into()], ..more };
     submit(store, &english, &sources).await;
     assert_eq!(work(store, job, 2, b"x").await, (1, 1, 2));
@@ -298,9 +311,12 @@ async fn what_is_gone_is_withdrawn_unless_delivered(store: &dyn Store) {
         |id, result| SourceReport { source: SourceId(id), hash: Some(ContentHash::of(b"x")), result };
     let good = report(1, SourceResult::Inspected(facts(SourceKind::Tiff, &[ExistingText::None])));
     let bad = report(2, SourceResult::Rejected(Rejection::UnknownKind));
-    store.apply(&[outcome(&inspect, Report::Inspected(vec![good, bad]))], &Limits::default()).await.unwrap();
+    store
+        .apply(EPOCH, &[outcome(&inspect, Report::Inspected(vec![good, bad]))], &Limits::default())
+        .await
+        .unwrap();
     work(store, job, 1, b"x").await;
-    assert!(store.close_job(job).await.unwrap().is_some());
+    assert!(store.close_job(EPOCH, job, 9).await.unwrap().is_some());
     assert_eq!(store.list_sources(job, 0, 10).await.unwrap()[1].rejection, Some(Rejection::UnknownKind));
     let another = [source("new.tif")];
     submit(store, &Recipe::default(), &another).await;
@@ -320,10 +336,10 @@ async fn folders_make_documents_in_natural_order(store: &dyn Store) {
     sources.push(source("box/3.tif"));
     submit(store, &recipe, &sources).await;
     let inspect = cut(store).await.remove(0);
-    store.apply(&[answer(&inspect, 1, b"x")], &Limits::default()).await.unwrap();
+    store.apply(EPOCH, &[answer(&inspect, 1, b"x")], &Limits::default()).await.unwrap();
     let mut order = Vec::new();
     loop {
-        store.arrange_folders(job).await.unwrap();
+        store.arrange_folders(EPOCH, job).await.unwrap();
         let shards = cut(store).await;
         if shards.is_empty() {
             break;
@@ -332,7 +348,7 @@ async fn folders_make_documents_in_natural_order(store: &dyn Store) {
             if let Work::Assemble(plan) = &shard.work {
                 order = plan.sources.iter().map(|source| source.source.location.clone()).collect();
             }
-            store.apply(&[answer(&shard, 1, b"x")], &Limits::default()).await.unwrap();
+            store.apply(EPOCH, &[answer(&shard, 1, b"x")], &Limits::default()).await.unwrap();
         }
     }
     let expected = ["2", "3", "10"].map(|page| SourceLocation::File(format!("/scans/box/{page}.tif").into()));
@@ -348,7 +364,7 @@ async fn kept_pages_are_never_dispatched(store: &dyn Store) {
     let inspect = cut(store).await.remove(0);
     let text = [ExistingText::Visible, ExistingText::None, ExistingText::Invisible];
     let answer = answer_with(&inspect, &facts(SourceKind::Pdf, &text), b"x", &|_| recognised());
-    store.apply(&[answer], &Limits::default()).await.unwrap();
+    store.apply(EPOCH, &[answer], &Limits::default()).await.unwrap();
     let shards = cut(store).await;
     let Work::Recognise(groups) = &shards[0].work else { panic!("{:?}", shards[0].work) };
     assert_eq!((shards.len(), &groups[0].pages), (1, &vec![2]));
@@ -359,10 +375,13 @@ async fn kept_pages_are_never_dispatched(store: &dyn Store) {
 async fn pages_that_were_not_reached_are_handed_back(store: &dyn Store) {
     let job = submit(store, &Recipe::default(), &[source("a.tif")]).await;
     let inspect = cut(store).await.remove(0);
-    store.apply(&[answer(&inspect, 4, b"x")], &Limits::default()).await.unwrap();
+    store.apply(EPOCH, &[answer(&inspect, 4, b"x")], &Limits::default()).await.unwrap();
     let shard = cut(store).await.remove(0);
     let first = PageReport { source: SourceId(1), number: 1, result: recognised() };
-    store.apply(&[outcome(&shard, Report::Recognised(vec![first]))], &Limits::default()).await.unwrap();
+    store
+        .apply(EPOCH, &[outcome(&shard, Report::Recognised(vec![first]))], &Limits::default())
+        .await
+        .unwrap();
     let rest = cut(store).await;
     let Work::Recognise(groups) = &rest[0].work else { panic!("{:?}", rest[0].work) };
     assert_eq!(groups[0].pages, [2, 3, 4]);
@@ -376,9 +395,9 @@ async fn what_nobody_took_is_handed_back_uncounted(store: &dyn Store) {
     for _ in 0..3 {
         let untaken: Vec<ShardId> = cut(store).await.iter().map(|shard| shard.id).collect();
         assert_eq!(untaken.len(), 1);
-        store.hand_back_shards(&untaken).await.unwrap();
+        store.hand_back_shards(EPOCH, &untaken).await.unwrap();
         let again = cut(store).await.remove(0);
-        store.apply(&[answer(&again, 4, b"x")], &Limits::default()).await.unwrap();
+        store.apply(EPOCH, &[answer(&again, 4, b"x")], &Limits::default()).await.unwrap();
         taken.push(again.work.stage());
     }
     assert_eq!(taken, [Stage::Inspect, Stage::Recognise, Stage::Assemble]);

@@ -217,7 +217,7 @@ async fn open_shard(
         .map_err(database("open a shard"))?
         .last_insert_rowid();
     let work = work(db, contents).await?;
-    Ok(Shard { id: ShardId(id), attempt: Attempt(1), job, recipe: recipe.clone(), work })
+    Ok(Shard { id: ShardId(id), attempt: Attempt(1), express: false, job, recipe: recipe.clone(), work })
 }
 
 /// Builds what a worker needs to know from what the shard's row says.

@@ -47,6 +47,7 @@ pub(super) async fn status<'c>(
         "draft" => JobState::Draft,
         "sealed" => JobState::Sealed,
         "closed" => JobState::Closed,
+        "cancelled" => JobState::Cancelled,
         _ => return Err(StoreError::Unreadable { what: "a job's state", found: row.state }),
     };
     Ok(JobStatus {

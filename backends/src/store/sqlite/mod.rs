@@ -4,17 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pagemill_domain::ids::{DocumentId, JobId, ShardId};
+use pagemill_domain::ids::{DocumentId, Epoch, JobId, PageId, ShardId, WorkerId};
+use pagemill_domain::job::NewJob;
 use pagemill_domain::limits::Limits;
-use pagemill_domain::outcome::{Fingerprint, Outcome};
-use pagemill_domain::recipe::Recipe;
-use pagemill_domain::shard::Shard;
+use pagemill_domain::outcome::{Artifact, Fingerprint, Outcome};
+use pagemill_domain::page::PageState;
+use pagemill_domain::schedule::Demand;
+use pagemill_domain::shard::{ResultRef, Shard};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
-use super::{
-    Applied, DocumentRow, JobStatus, NewSource, PageCursor, PageRow, ShardSizes, SourceRow, Store, StoreError,
-};
+use super::*;
 
 mod arrange;
 mod collect;
@@ -70,9 +70,9 @@ async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<(), StoreEr
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn open_job(&self, key: &str, recipe: &Recipe) -> Result<JobId, StoreError> {
+    async fn open_job(&self, job: &NewJob) -> Result<JobId, StoreError> {
         let mut transaction = self.begin().await?;
-        let job = submit::open_job(&mut transaction, key, recipe).await?;
+        let job = submit::open_job(&mut transaction, &job.key, &job.recipe).await?;
         commit(transaction).await?;
         Ok(job)
     }
@@ -93,41 +93,57 @@ impl Store for SqliteStore {
         listing::status(&self.readers, job).await
     }
 
-    async fn cut_shards(&self, room: usize, sizes: ShardSizes) -> Result<Vec<Shard>, StoreError> {
+    async fn cut_shards(&self, _epoch: Epoch, orders: &[ShardOrder]) -> Result<Vec<Shard>, StoreError> {
+        let Some(order) = orders.first() else { return Ok(Vec::new()) };
         let mut transaction = self.begin().await?;
-        let shards = dispatch::cut_shards(&mut transaction, room, sizes).await?;
+        let shards = dispatch::cut_shards(&mut transaction, order.shards_max, order.sizes).await?;
         commit(transaction).await?;
         Ok(shards)
     }
 
-    async fn reclaim_shards(&self, limits: &Limits) -> Result<Vec<Shard>, StoreError> {
+    async fn reclaim_shards(
+        &self,
+        _epoch: Epoch,
+        _which: Reclaim<'_>,
+        limits: &Limits,
+    ) -> Result<Vec<Shard>, StoreError> {
         let mut transaction = self.begin().await?;
         let shards = reclaim::reclaim_shards(&mut transaction, limits).await?;
         commit(transaction).await?;
         Ok(shards)
     }
 
-    async fn hand_back_shards(&self, shards: &[ShardId]) -> Result<(), StoreError> {
+    async fn hand_back_shards(&self, _epoch: Epoch, shards: &[ShardId]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         reclaim::hand_back_shards(&mut transaction, shards).await?;
         commit(transaction).await
     }
 
-    async fn apply(&self, outcomes: &[Outcome], limits: &Limits) -> Result<Applied, StoreError> {
+    async fn apply(
+        &self,
+        _epoch: Epoch,
+        outcomes: &[Outcome],
+        limits: &Limits,
+    ) -> Result<Applied, StoreError> {
         let mut transaction = self.begin().await?;
         let applied = collect::apply(&mut transaction, outcomes, limits).await?;
         commit(transaction).await?;
         Ok(applied)
     }
 
-    async fn arrange_folders(&self, job: JobId) -> Result<u64, StoreError> {
+    async fn arrange_folders(&self, _epoch: Epoch, job: JobId) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let arranged = arrange::folders(&mut transaction, job).await?;
         commit(transaction).await?;
         Ok(arranged)
     }
 
-    async fn close_job(&self, job: JobId) -> Result<Option<Vec<String>>, StoreError> {
+    async fn close_job(
+        &self,
+        _epoch: Epoch,
+        job: JobId,
+        _now_unix_seconds: i64,
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let mut transaction = self.begin().await?;
         let superseded = submit::close(&mut transaction, job).await?;
         commit(transaction).await?;
@@ -152,6 +168,7 @@ impl Store for SqliteStore {
     async fn list_pages(
         &self,
         job: JobId,
+        _state: Option<PageState>,
         after: PageCursor,
         rows_max: u32,
     ) -> Result<Vec<PageRow>, StoreError> {
@@ -169,6 +186,81 @@ impl Store for SqliteStore {
 
     async fn fingerprints(&self, job: JobId) -> Result<Vec<Fingerprint>, StoreError> {
         listing::fingerprints(&self.readers, job).await
+    }
+
+    async fn cancel(&self, _job: JobId, _now_unix_seconds: i64) -> Result<(), StoreError> {
+        unimplemented!()
+    }
+    async fn redrive(&self, _job: JobId, _pages: &[PageId]) -> Result<Redriven, StoreError> {
+        unimplemented!()
+    }
+    async fn job(&self, _job: JobId) -> Result<JobRow, StoreError> {
+        unimplemented!()
+    }
+    async fn find_job(&self, _tenant: &str, _key: &str) -> Result<Option<JobId>, StoreError> {
+        unimplemented!()
+    }
+    async fn list_jobs(
+        &self,
+        _filter: &JobFilter,
+        _after: JobId,
+        _rows_max: u32,
+    ) -> Result<Vec<JobRow>, StoreError> {
+        unimplemented!()
+    }
+    async fn demands(&self, _rows_max: u32) -> Result<Vec<Demand>, StoreError> {
+        unimplemented!()
+    }
+    async fn figures(&self) -> Result<StoreFigures, StoreError> {
+        unimplemented!()
+    }
+    async fn leader_lease(&self) -> Result<LeaderLease, StoreError> {
+        Ok(LeaderLease::default())
+    }
+    async fn seize_lease(&self, _seen: &LeaderLease, _holder: &str) -> Result<Option<Epoch>, StoreError> {
+        Ok(Some(Epoch(1)))
+    }
+    async fn renew_lease(&self, _epoch: Epoch) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn open_shards(&self) -> Result<Vec<OpenShard>, StoreError> {
+        unimplemented!()
+    }
+    async fn messages(&self, _shards: &[ShardId]) -> Result<Vec<Shard>, StoreError> {
+        unimplemented!()
+    }
+    async fn expire_drafts(
+        &self,
+        _epoch: Epoch,
+        _opened_before_unix_seconds: i64,
+    ) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+    async fn beat(&self, _beat: &WorkerBeat) -> Result<BeatAnswer, StoreError> {
+        unimplemented!()
+    }
+    async fn direct(&self, _worker: &WorkerId, _directive: Directive) -> Result<bool, StoreError> {
+        unimplemented!()
+    }
+    async fn list_workers(&self, _after: &str, _rows_max: u32) -> Result<Vec<WorkerRow>, StoreError> {
+        unimplemented!()
+    }
+    async fn forget_workers(&self, _silent_since_unix_seconds: i64) -> Result<u64, StoreError> {
+        unimplemented!()
+    }
+    async fn list_dead_letters(
+        &self,
+        _filter: &DeadLetterFilter,
+        _after: PageCursor,
+        _rows_max: u32,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        unimplemented!()
+    }
+    async fn page_result(&self, _job: JobId, _page: PageId) -> Result<Option<ResultRef>, StoreError> {
+        unimplemented!()
+    }
+    async fn artifact(&self, _job: JobId, _name: &str) -> Result<Option<Artifact>, StoreError> {
+        unimplemented!()
     }
 }
 

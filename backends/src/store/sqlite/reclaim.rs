@@ -89,6 +89,7 @@ async fn advance(
         id: ShardId(shard.id),
         attempt: Attempt(shard.attempt + 1),
         job: JobId(shard.job),
+        express: false,
         recipe: from_json::<Recipe>("recipe", &shard.recipe)?,
         work: work(db, contents).await?,
     })

@@ -1,0 +1,29 @@
+//! The wire: gRPC services and queue messages. The only crate that knows protobuf; `docs/wire.md` describes the
+//! messages for people.
+
+/// Messages and services of `pagemill.v1`.
+#[allow(
+    missing_docs,
+    clippy::pedantic,
+    unused_qualifications,
+    reason = "generated; the comments stand in the definitions"
+)]
+pub mod v1 {
+    tonic::include_proto!("pagemill.v1");
+
+    /// The compiled definitions, for reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pagemill.v1.bin"));
+}
+
+/// Version of the protocol between workers and coordinator. It grows when an older worker could do harm; a field more
+/// does not change it.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The oldest version that a coordinator still accepts.
+pub const PROTOCOL_VERSION_MIN: u32 = 1;
+
+/// Largest gRPC message, in bytes; both sides refuse more.
+pub const MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of a piece of a blob on its way.
+pub const PIECE_BYTES: usize = 256 << 10;

@@ -1,0 +1,1 @@
+//! Real services for tests: RabbitMQ, PostgreSQL, an S3 server, Prometheus, each private to a test run.
