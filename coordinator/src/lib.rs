@@ -13,10 +13,16 @@ use pagemill_backends::store::StoreError;
 use pagemill_domain::limits::Limits;
 use tokio::sync::{Notify, watch};
 
+pub mod access;
 mod dispatch;
+mod grpc;
+mod http;
 pub mod report;
 mod run;
+mod serve;
 mod submit;
+
+pub use serve::{ServeConfig, ServeError, Server, serve};
 
 /// What a coordinator is told.
 #[derive(Debug, Clone, PartialEq)]
