@@ -5,6 +5,7 @@
 #[allow(
     missing_docs,
     clippy::pedantic,
+    clippy::allow_attributes_without_reason,
     unused_qualifications,
     reason = "generated; the comments stand in the definitions"
 )]
