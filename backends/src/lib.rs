@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 pub mod blobs;
+pub mod crypto;
 pub mod queue;
 pub mod store;
 

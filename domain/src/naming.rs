@@ -123,6 +123,20 @@ impl Stem {
     }
 }
 
+/// Whether a name that came from elsewhere can be an artifact's: below the output folder, no way up or out, none of the
+/// run's own files. All that [`Stem::artifact`] and [`Stem::page_jpeg`] make are.
+#[must_use]
+pub fn is_artifact_name(name: &str) -> bool {
+    const COMPONENT_BYTES_MAX: usize = 255;
+    let is_safe = |component: &str| {
+        (1..=COMPONENT_BYTES_MAX).contains(&component.len())
+            && !component.chars().all(|character| character == '.')
+            && !component.chars().any(is_refused)
+    };
+    let is_ours = name.split('/').next().is_some_and(is_reserved);
+    name.len() <= STEM_BYTES_MAX + COMPONENT_BYTES_MAX && name.split('/').all(is_safe) && !is_ours
+}
+
 /// The components of `path` with each made safe as far as a folder needs it; the last is left as it came.
 fn split(path: &str) -> (Vec<String>, String) {
     let mut components: Vec<&str> = path.split('/').filter(|component| !component.is_empty()).collect();
@@ -185,13 +199,17 @@ fn name_component(component: &str) -> String {
     safe
 }
 
+/// Whether no name of an artifact has this character.
+fn is_refused(character: char) -> bool {
+    matches!(character, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '/') || escape::deceives(character)
+}
+
 /// A name that can stand on Linux, Windows and macOS alike, in NFC, and is no way up or out.
 fn component_escaped(component: &str) -> String {
     let mut safe = String::with_capacity(component.len());
     let only_dots = component.chars().all(|character| character == '.');
     for character in component.nfc() {
-        let refused = matches!(character, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*' | '/');
-        if refused || escape::deceives(character) || (only_dots && character == '.') {
+        if is_refused(character) || (only_dots && character == '.') {
             escape::push_escaped(&mut safe, character);
         } else {
             safe.push(character);

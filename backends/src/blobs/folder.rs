@@ -6,21 +6,18 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
 use tempfile::NamedTempFile;
 
-use super::{BlobError, Blobs, OpenedSource, Upload};
-
-/// Bytes that are read at once.
-const PIECE_BYTES: usize = 256 << 10;
+use super::{BlobError, BlobName, Blobs, OpenedSource, Upload, check_artifact_name, io_error, pieces};
 
 /// Blobs in a folder.
 #[derive(Debug, Clone)]
@@ -32,7 +29,7 @@ pub struct FolderBlobs {
 
 /// An artifact that is being written.
 #[derive(Debug)]
-pub struct Staging(NamedTempFile);
+pub struct Staging(pub(super) NamedTempFile);
 
 impl Staging {
     /// The file to write to.
@@ -67,10 +64,7 @@ impl FolderBlobs {
     }
 
     fn artifact_path(&self, name: &str) -> Result<PathBuf, BlobError> {
-        let safe = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
-        if name.is_empty() || !safe || name.contains('\0') {
-            return Err(BlobError::UnsafeName(name.into()));
-        }
+        check_artifact_name(name)?;
         Ok(self.artifacts.join(name))
     }
 
@@ -102,6 +96,10 @@ impl Blobs for FolderBlobs {
     async fn get_result(&self, result: &ResultRef) -> Result<Vec<u8>, BlobError> {
         let path = self.result_path(result.blob);
         let mut file = File::open(&path).map_err(io_error("open", &path))?;
+        let end = file.metadata().map_err(io_error("look at", &path))?.len();
+        if result.offset.checked_add(result.length).is_none_or(|result_end| result_end > end) {
+            return Err(BlobError::Damaged(result.blob));
+        }
         file.seek(SeekFrom::Start(result.offset)).map_err(io_error("read", &path))?;
         let mut bytes = Vec::new();
         file.take(result.length).read_to_end(&mut bytes).map_err(io_error("read", &path))?;
@@ -160,15 +158,8 @@ impl Blobs for FolderBlobs {
         offset: u64,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, BlobError> {
         let path = self.artifact_path(&artifact.name)?;
-        let mut file = File::open(&path).map_err(io_error("open", &path))?;
-        file.seek(SeekFrom::Start(offset)).map_err(io_error("read", &path))?;
-        let pieces = futures::stream::try_unfold((file, path), |(mut file, path)| async move {
-            let mut piece = vec![0; PIECE_BYTES];
-            let count = file.read(&mut piece).map_err(io_error("read", &path))?;
-            piece.truncate(count);
-            Ok((count > 0).then(|| (Bytes::from(piece), (file, path))))
-        });
-        Ok(pieces.boxed())
+        let file = File::open(&path).map_err(io_error("open", &path))?;
+        Ok(pieces::of_file(file, offset..u64::MAX, io_error("read", &path)))
     }
 
     async fn missing_sources(
@@ -187,10 +178,18 @@ impl Blobs for FolderBlobs {
     ) -> Result<Box<dyn Upload>, BlobError> {
         Err(not_served("an upload"))
     }
+
+    fn old_blobs(&self, _age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>> {
+        Box::pin(futures::stream::empty())
+    }
+
+    async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError> {
+        Err(not_served(&format!("removal of {name}")))
+    }
 }
 
 fn not_served(what: &str) -> BlobError {
-    BlobError::NotServed(format!("{what}: an output folder holds no sources; they are read in place"))
+    BlobError::NotServed(format!("{what}: an output folder holds artifacts; sources are read in place"))
 }
 
 /// Opens a regular file without ever waiting: a named pipe among the inputs must not stop a worker.
@@ -211,11 +210,6 @@ fn persist(file: NamedTempFile, path: &Path) -> Result<(), BlobError> {
     file.as_file().sync_all().map_err(io_error("sync", path))?;
     file.persist(path).map_err(|error| io_error("rename to", path)(error.error))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error("sync folder", folder))
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BlobError {
-    let path = path.to_path_buf();
-    move |source| BlobError::Io { action, path, source }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,9 +12,23 @@ use pagemill_domain::hash::ContentHash;
 use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
 
+mod bucket;
+mod cache;
+mod connect;
 mod folder;
+mod leftovers;
+mod names;
+mod objects;
+mod pieces;
+mod roots;
+mod scratch;
+mod sweep;
 
+pub use connect::{BlobOptions, S3Settings, connect};
 pub use folder::{FolderBlobs, Staging};
+pub use names::{BlobName, TENANT_BYTES_MAX, is_tenant_name};
+pub use roots::{ObjectAddress, SourceRoots};
+pub use sweep::{ORPHAN_AGE, Swept, sweep_orphans};
 
 /// Holds bytes. Everything that it accepted survives a crash.
 #[async_trait]
@@ -24,7 +39,8 @@ pub trait Blobs: Send + Sync {
     /// A page's part of a result object, checked against its hash.
     async fn get_result(&self, result: &ResultRef) -> Result<Vec<u8>, BlobError>;
 
-    /// A source's bytes as an open file; those that were fetched are checked against `hash`, where it is known.
+    /// A source's bytes as an open file; those that were fetched are checked against `hash`, where it is known: another
+    /// content is [`BlobError::Damaged`].
     async fn open_source(
         &self,
         location: &SourceLocation,
@@ -66,6 +82,12 @@ pub trait Blobs: Send + Sync {
         hash: ContentHash,
         bytes: u64,
     ) -> Result<Box<dyn Upload>, BlobError>;
+
+    /// A cluster's blobs that were put there longer ago than `age`. An output folder is its user's: there are none.
+    fn old_blobs(&self, age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>>;
+
+    /// Removes a blob that nothing names; one that is not there is no error.
+    async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError>;
 }
 
 /// An upload on its way. Dropped before it is finished, nothing of it stays.
@@ -114,6 +136,20 @@ pub enum BlobError {
         /// What the client said.
         why: String,
     },
+    /// The blob store refuses: wrong credentials, or no right to do that.
+    #[error("{action}: refused: {why}")]
+    Refused {
+        /// What was attempted, verb first.
+        action: &'static str,
+        /// What the store said.
+        why: String,
+    },
+    /// What is configured can't work.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// A tenant's name can't be a part of a key.
+    #[error("tenant {0:?}: 1 to 63 of a-z, A-Z, 0-9, `-`, `_` and `.`, the first a letter or digit")]
+    BadTenant(String),
     /// This kind of blobs does not hold that: an embedded run takes no uploads, a cluster's worker no file outside the
     /// source roots.
     #[error("{0}")]
@@ -121,6 +157,20 @@ pub enum BlobError {
     /// The name would lead out of the output folder.
     #[error("artifact name {0:?} leads out of the output folder")]
     UnsafeName(String),
+}
+
+/// Refuses a name that would lead out of the folder that it is joined to.
+fn check_artifact_name(name: &str) -> Result<(), BlobError> {
+    let safe = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    if name.is_empty() || !safe || name.contains('\0') {
+        return Err(BlobError::UnsafeName(name.into()));
+    }
+    Ok(())
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> BlobError + Send + Sync + use<> {
+    let path = path.to_path_buf();
+    move |source| BlobError::Io { action, path: path.clone(), source }
 }
 
 #[cfg(test)]

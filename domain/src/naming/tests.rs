@@ -112,6 +112,39 @@ fn long_names_are_cut_and_stay_apart() {
 }
 
 #[test]
+fn a_name_from_elsewhere_may_not_lead_out() {
+    for name in ["a.pdf", "báo cáo/1.txt", "a/report.pdf", "x.pages/0001.jpg", "a b/.hidden.txt"] {
+        assert!(is_artifact_name(name), "{name:?}");
+    }
+    let long = format!("{}.pdf", "a".repeat(255));
+    let deep = "a/".repeat(700) + "a.pdf";
+    let harmful = [
+        "",
+        "/etc/passwd",
+        "../a.pdf",
+        "a/../../b.pdf",
+        "a//b.pdf",
+        "a/./b",
+        "a/",
+        "..",
+        ".pagemill/state.db",
+        ".PAGEMILL/lock",
+        "report.json",
+        "Report.pages.jsonl",
+        "a\\b.pdf",
+        "c:a.pdf",
+        "a\0.pdf",
+        "a\u{202e}fdp.txt",
+        "a\n.pdf",
+        &long,
+        &deep,
+    ];
+    for name in harmful {
+        assert!(!is_artifact_name(name), "{name:?}");
+    }
+}
+
+#[test]
 fn a_folder_document_takes_the_folders_name() {
     assert_eq!(folder_stems("box 1/Hồ sơ 12.3a").next().unwrap().as_str(), "box 1/Hồ sơ 12.3a");
     assert_eq!(folder_stems("scans").nth(1).unwrap().as_str(), "scans-2");
@@ -169,6 +202,7 @@ proptest! {
             for stem in source_stems(path).take(4).chain(folder_stems(path).take(3)) {
                 for artifact in every_artifact(&stem) {
                     assert_inside(&artifact);
+                    prop_assert!(is_artifact_name(&artifact), "{}", artifact);
                 }
             }
         }
