@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
 
 use crate::child;
+use crate::plan::seconds_of;
 
 /// Turns scans into searchable, checked archives.
 #[derive(Debug, Parser)]
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Check an output folder: the hashes of its files, its ledger, its report
     Verify(VerifyArguments),
+    /// Plan a job: workers, core-hours, storage and finish time of so many pages by a deadline
+    Plan(PlanArguments),
     /// Become a recognition process; only Pagemill itself calls this
     #[command(name = child::COMMAND, hide = true)]
     RecognitionChild,
@@ -47,6 +50,7 @@ impl Command {
             Self::Ocr(ocr) => ocr.json,
             Self::Doctor(doctor) => doctor.json,
             Self::Verify(verify) => verify.json,
+            Self::Plan(plan) => plan.json,
             Self::RecognitionChild => false,
         }
     }
@@ -116,6 +120,26 @@ pub(crate) struct VerifyArguments {
     #[arg(value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Write the findings as JSON lines to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `pagemill plan` takes.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// Pages to be read
+    #[arg(long, value_name = "N")]
+    pub(crate) pages: u64,
+    /// From now until all is to be done: 90m, 8h, 2d, 1d12h
+    #[arg(long, value_name = "D", value_parser = seconds_of)]
+    pub(crate) deadline: u64,
+    /// Pages that one slot reads in a second, as measured on pages like these [default: docs/benchmarks.md]
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<f64>,
+    /// Slots of one worker; a slot keeps a core busy
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) slots: u32,
+    /// Write the plan as a JSON line to standard output
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -82,6 +82,9 @@ pub(crate) enum Failure {
     /// The folder holds no run.
     #[error("{} is not the output folder of a run", .0.display())]
     NotAnOutput(PathBuf),
+    /// Nothing can be planned so.
+    #[error("{0}")]
+    Plan(String),
     /// Anything else.
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
@@ -101,6 +104,7 @@ impl Failure {
             Self::Output { .. } => "output_unusable",
             Self::OutputLocked { .. } => "output_locked",
             Self::NotAnOutput(_) => "not_an_output",
+            Self::Plan(_) => "plan_impossible",
             Self::Internal(_) => "internal",
         }
     }
@@ -113,7 +117,8 @@ impl Failure {
             | Self::Models(_)
             | Self::OutputIsInput(_)
             | Self::OutputTaken(_)
-            | Self::NotAnOutput(_) => Exit::Usage,
+            | Self::NotAnOutput(_)
+            | Self::Plan(_) => Exit::Usage,
             Self::InputMissing(_) | Self::NoScan { .. } => Exit::NoSource,
             Self::Output { .. } | Self::OutputLocked { .. } | Self::Internal(_) => Exit::Internal,
         }
@@ -133,6 +138,7 @@ impl Failure {
             Self::Output { .. } => "choose a folder that you may write to",
             Self::OutputLocked { .. } => "wait for that run or stop it; its state is kept",
             Self::NotAnOutput(_) => "name the folder that was given to `pagemill ocr` with -o",
+            Self::Plan(_) => "give a later deadline, fewer pages or more slots a worker",
             Self::Internal(_) => "the same command resumes; `pagemill doctor` checks this machine",
         }
     }

@@ -19,6 +19,7 @@ mod logging;
 mod ocr;
 mod output_folder;
 mod overwriting;
+mod plan;
 mod progress;
 mod recipe;
 mod report;
@@ -60,6 +61,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Ocr(ocr) => runtime.block_on(ocr::run(ocr, &settings)),
         Command::Doctor(doctor) => doctor::run(doctor, &settings),
         Command::Verify(verify) => runtime.block_on(verify::run(verify, &settings)),
+        Command::Plan(wish) => plan::run(wish),
         Command::RecognitionChild => Ok(Exit::Usage),
     }
 }
