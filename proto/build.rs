@@ -4,17 +4,19 @@ use std::path::PathBuf;
 
 use prost::Message;
 
-const DEFINITIONS: [&str; 6] = [
+const DEFINITIONS: [&str; 7] = [
     "pagemill/v1/types.proto",
     "pagemill/v1/jobs.proto",
     "pagemill/v1/sources.proto",
     "pagemill/v1/artifacts.proto",
     "pagemill/v1/workers.proto",
     "pagemill/v1/queue.proto",
+    "externalscaler/externalscaler.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=pagemill");
+    println!("cargo:rerun-if-changed=externalscaler");
     let descriptors = protox::compile(DEFINITIONS, ["."])?;
     let file = PathBuf::from(std::env::var("OUT_DIR")?).join("pagemill.v1.bin");
     std::fs::write(&file, descriptors.encode_to_vec())?;

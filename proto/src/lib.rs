@@ -16,6 +16,18 @@ pub mod v1 {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pagemill.v1.bin"));
 }
 
+/// What KEDA calls.
+#[allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    unused_qualifications,
+    reason = "generated; the comments stand in the definition"
+)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
 /// Version of the protocol between workers and coordinator. It grows when an older worker could do harm; a field more
 /// does not change it.
 pub const PROTOCOL_VERSION: u32 = 1;

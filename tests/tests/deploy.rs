@@ -100,6 +100,28 @@ fn rules_use_only_metrics_that_are_explained_and_record_what_is() {
     assert_eq!(recorded, recorded_on_page);
 }
 
+#[test]
+fn manifests_are_as_their_schemas_want_them() {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
+    let bin = cache.join("pagemill/manifests/bin");
+    let (python, kubectl) = (bin.join("python"), bin.join("kubectl"));
+    check(python.to_str().unwrap(), &["kubernetes/check.py", kubectl.to_str().unwrap()]);
+}
+
+#[test]
+fn the_operator_gets_the_rules_that_are_tested() {
+    let operator = read("deploy/kubernetes/base/rules.yaml");
+    let groups = operator.split_once("  groups:\n").unwrap().1;
+    let indented = |line: &str| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") };
+    let mut wanted = String::new();
+    for file in ["recording", "alerts"] {
+        let rules = read(&format!("deploy/prometheus/{file}.yaml"));
+        wanted.extend(rules.split_once("groups:\n").unwrap().1.lines().map(indented));
+    }
+    assert!(groups == wanted, "deploy/kubernetes/base/rules.yaml holds other rules than deploy/prometheus");
+}
+
 /// Every dashboard by its file's name.
 fn dashboards() -> BTreeMap<String, Value> {
     let files = fs::read_dir(deploy().join("grafana/dashboards")).unwrap();
