@@ -37,6 +37,7 @@ pub(crate) fn new_job(recipe: &Recipe) -> NewJob {
         recipe: recipe.clone(),
         urgency: Urgency::default(),
         now_unix_seconds: elapsed.as_secs().cast_signed(),
+        reopen: true,
     }
 }
 

@@ -134,6 +134,7 @@ fn new_job() -> NewJob {
         recipe: Recipe::default(),
         urgency: Urgency::default(),
         now_unix_seconds: 1,
+        reopen: true,
     }
 }
 

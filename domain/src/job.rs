@@ -20,6 +20,9 @@ pub struct NewJob {
     pub urgency: Urgency,
     /// Seconds since 1970.
     pub now_unix_seconds: i64,
+    /// Whether an earlier job of that key is opened again, as the embedded mode does: its output folder is one job.
+    /// Else the repeat names the job as it is.
+    pub reopen: bool,
 }
 
 /// How a job competes with others.

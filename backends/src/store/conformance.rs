@@ -16,24 +16,37 @@ use pagemill_domain::recipe::{ExistingTextRule, Format, Grouping, Recipe};
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, SourceFacts, SourceKind};
 use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Stage, Work};
 
-use super::{JobState, NewSource, PageCursor, Reclaim, ShardOrder, ShardSizes, Store};
+use super::{JobState, LeaderLease, NewSource, PageCursor, Reclaim, ShardOrder, ShardSizes, Store};
 
 pub(crate) type Check = fn(Box<dyn Store>) -> BoxFuture<'static, ()>;
 
+/// A check with a fresh store, which it leads in epoch 1.
+macro_rules! check {
+    ($name:ident) => {
+        |store| {
+            async move {
+                assert_eq!(store.seize_lease(&LeaderLease::default(), "test").await.unwrap(), Some(EPOCH));
+                $name(&*store).await;
+            }
+            .boxed()
+        }
+    };
+}
+
 pub(crate) const CHECKS: &[Check] = &[
-    |store| async move { a_job_runs_to_a_balanced_close(&*store).await }.boxed(),
-    |store| async move { nothing_counts_twice(&*store).await }.boxed(),
-    |store| async move { faults_climb_the_ladder_alone(&*store).await }.boxed(),
-    |store| async move { lost_shards_come_back_and_stale_outcomes_do_not_count(&*store).await }.boxed(),
-    |store| async move { a_worker_killer_is_given_up(&*store).await }.boxed(),
-    |store| async move { an_unchanged_repeat_has_nothing_to_do(&*store).await }.boxed(),
-    |store| async move { changed_content_is_read_again(&*store).await }.boxed(),
-    |store| async move { another_format_only_assembles_again(&*store).await }.boxed(),
-    |store| async move { what_is_gone_is_withdrawn_unless_delivered(&*store).await }.boxed(),
-    |store| async move { folders_make_documents_in_natural_order(&*store).await }.boxed(),
-    |store| async move { kept_pages_are_never_dispatched(&*store).await }.boxed(),
-    |store| async move { what_nobody_took_is_handed_back_uncounted(&*store).await }.boxed(),
-    |store| async move { pages_that_were_not_reached_are_handed_back(&*store).await }.boxed(),
+    check!(a_job_runs_to_a_balanced_close),
+    check!(nothing_counts_twice),
+    check!(faults_climb_the_ladder_alone),
+    check!(lost_shards_come_back_and_stale_outcomes_do_not_count),
+    check!(a_worker_killer_is_given_up),
+    check!(an_unchanged_repeat_has_nothing_to_do),
+    check!(changed_content_is_read_again),
+    check!(another_format_only_assembles_again),
+    check!(what_is_gone_is_withdrawn_unless_delivered),
+    check!(folders_make_documents_in_natural_order),
+    check!(kept_pages_are_never_dispatched),
+    check!(what_nobody_took_is_handed_back_uncounted),
+    check!(pages_that_were_not_reached_are_handed_back),
 ];
 
 const SIZES: ShardSizes = ShardSizes { sources: 8, pages: 4 };
@@ -41,7 +54,7 @@ const EPOCH: Epoch = Epoch(1);
 
 fn new_job(key: &str, recipe: &Recipe) -> NewJob {
     let (tenant, recipe) = (TENANT_DEFAULT.into(), recipe.clone());
-    NewJob { tenant, key: key.into(), recipe, urgency: Urgency::default(), now_unix_seconds: 1 }
+    NewJob { tenant, key: key.into(), recipe, urgency: Urgency::default(), now_unix_seconds: 1, reopen: true }
 }
 
 fn order(shards_max: usize) -> ShardOrder {

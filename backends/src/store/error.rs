@@ -13,6 +13,12 @@ pub enum StoreError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// The address names no kind of store that there is.
+    #[error("open the store: its address begins with {scheme:?}, not with sqlite: or postgres://")]
+    UnknownScheme {
+        /// What the address begins with; the rest may hold a password.
+        scheme: String,
+    },
     /// A migration failed: the state is damaged or of a newer Pagemill.
     #[error("prepare the state: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),

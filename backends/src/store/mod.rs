@@ -12,11 +12,15 @@ use pagemill_domain::page::PageState;
 use pagemill_domain::schedule::Demand;
 use pagemill_domain::shard::{ResultRef, Shard};
 
+mod connect;
 mod error;
+mod postgres;
 mod rows;
 mod sqlite;
 
+pub use connect::connect;
 pub use error::StoreError;
+pub use postgres::PostgresStore;
 pub use rows::*;
 pub use sqlite::SqliteStore;
 
@@ -26,8 +30,9 @@ pub use sqlite::SqliteStore;
 /// leads ([`StoreError::Deposed`]): the check and the write are one transaction.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Opens the job of that tenant and key as a draft. An earlier one is opened again: what another reading recipe
-    /// decided is forgotten, what only the delivery decided is delivered anew, the rest stays done.
+    /// Opens the job of that tenant and key as a draft. Of an earlier one only the number is told, unless it is to be
+    /// opened again: then what another reading recipe decided is forgotten, what only the delivery decided is delivered
+    /// anew, the rest stays done.
     async fn open_job(&self, job: &NewJob) -> Result<JobId, StoreError>;
 
     /// Adds sources to a draft. One that is known and unchanged stays as it is; one whose stamp changed is inspected

@@ -1,0 +1,65 @@
+//! The store of the cluster: a PostgreSQL database that all coordinators share.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use pagemill_domain::limits::Limits;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use super::StoreError;
+
+mod dialect;
+#[path = "../sql/mod.rs"]
+#[allow(clippy::duplicate_mod, reason = "the same SQL serves both databases, with the types of each")]
+mod sql;
+
+pub use sql::SqlStore as PostgresStore;
+use sql::database;
+
+/// Connections of one coordinator that write.
+const WRITERS_MAX: u32 = 8;
+
+/// Connections of one coordinator that read: never behind a writer.
+const READERS_MAX: u32 = 8;
+
+/// How long a call waits for a connection before the store counts as unreachable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After that, a connection that is not used is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// What the server does of itself to a coordinator that stands still or asks too much. The first lets a paused leader's
+/// lock on the lease go, so that another can take over; in milliseconds.
+const SESSION_LIMITS: [(&str, &str); 3] = [
+    ("idle_in_transaction_session_timeout", "5000"),
+    ("statement_timeout", "120000"),
+    ("lock_timeout", "30000"),
+];
+
+impl PostgresStore {
+    /// Connects to the database at `url` (`postgres://…`) and brings its tables up to date; several coordinators may do
+    /// so at once.
+    pub async fn connect(url: &str, limits: &Limits) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(database("read the store's address"))?
+            .application_name("pagemill")
+            .options(SESSION_LIMITS);
+        let writers = pool(WRITERS_MAX, &options).await?;
+        sqlx::migrate!("migrations/postgres").run(&writers).await?;
+        let readers = pool(READERS_MAX, &options).await?;
+        Ok(Self::new(writers, readers, limits))
+    }
+}
+
+async fn pool(connections_max: u32, options: &PgConnectOptions) -> Result<PgPool, StoreError> {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_with(options.clone())
+        .await
+        .map_err(database("reach the database"))
+}
+
+#[cfg(test)]
+mod tests;
