@@ -26,10 +26,23 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().unwrap();
         let folder = test.parent().unwrap().parent().unwrap();
+        // What a test is built from is built for the whole workspace; for one package, cargo would choose other features of
+        // the libraries and build them all again. A release is built by itself.
+        let which: &[&str] = if folder.ends_with("release") {
+            &["--package=pagemill", "--release"]
+        } else {
+            &["--workspace", "--bins", "--tests"]
+        };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "pagemill"]).current_dir(root());
-        if folder.ends_with("release") {
-            build.arg("--release");
+        build.args(["build", "--quiet"]).args(which).current_dir(root());
+        // What cargo tells a test of its package would make build scripts run again, and with them half the libraries.
+        for (name, _) in std::env::vars_os() {
+            let told = name.to_str().is_some_and(|name| {
+                name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "OUT_DIR"
+            });
+            if told {
+                build.env_remove(name);
+            }
         }
         assert!(build.status().unwrap().success());
         folder.join("pagemill")
