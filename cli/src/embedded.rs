@@ -7,7 +7,7 @@ use pagemill_backends::Backends;
 use pagemill_backends::blobs::FolderBlobs;
 use pagemill_backends::queue::MemoryQueue;
 use pagemill_backends::store::SqliteStore;
-use pagemill_coordinator::{Coordinator, CoordinatorConfig};
+use pagemill_coordinator::{Coordinator, CoordinatorConfig, WindowRule};
 use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
 use pagemill_domain::recipe::Recipe;
 
@@ -49,12 +49,14 @@ pub(crate) async fn backends(output: &OutputFolder, settings: &Settings) -> Resu
 }
 
 /// The coordinator of a run.
-pub(crate) fn coordinator(backends: &Backends, settings: &Settings) -> Coordinator {
+pub(crate) fn coordinator(backends: &Backends, settings: &Settings) -> Result<Coordinator, Failure> {
     let config = CoordinatorConfig {
         limits: settings.limits.clone(),
-        window_shards: WINDOW_PER_SLOT * settings.worker_slots as usize,
+        name: "embedded".into(),
+        window: WindowRule::Fixed(WINDOW_PER_SLOT * settings.worker_slots as usize),
         shard_seconds: SHARD_SECONDS,
         sources_per_inspect_shard: SOURCES_PER_INSPECT_SHARD,
+        leases: None,
     };
-    Coordinator::new(config, backends.clone())
+    Ok(Coordinator::new(config, backends.clone()).map_err(anyhow::Error::from)?)
 }

@@ -83,7 +83,7 @@ struct Embedded {
 impl Embedded {
     async fn open(output: &OutputFolder, settings: &Settings, recipe: &Recipe) -> Result<Self, Failure> {
         let backends = embedded::backends(output, settings).await?;
-        let coordinator = embedded::coordinator(&backends, settings);
+        let coordinator = embedded::coordinator(&backends, settings)?;
         let job = coordinator.open(&embedded::new_job(recipe)).await.map_err(anyhow::Error::from)?;
         Ok(Self { backends, coordinator, job })
     }
@@ -121,8 +121,8 @@ impl Embedded {
         };
         let (queue, blobs) = (self.backends.queue.clone(), self.backends.blobs.clone());
         let mut worker = tokio::spawn(pagemill_worker::run(worker, queue, blobs, stop_worker.clone()));
-        let (coordinator, job, token) = (self.coordinator.clone(), self.job, stop_coordinator.clone());
-        let mut coordinator = tokio::spawn(async move { coordinator.run(job, token).await });
+        let (coordinator, token) = (self.coordinator.clone(), stop_coordinator.clone());
+        let mut coordinator = tokio::spawn(async move { coordinator.run(token).await });
         let mut tick = tokio::time::interval(INTERVAL);
         let closed = loop {
             tokio::select! {

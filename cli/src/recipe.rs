@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pagemill_domain::recipe::Recipe;
-use pagemill_domain::scan::DPI_SANE;
 
 use crate::arguments::RecipeFlags;
 use crate::failure::Failure;
@@ -12,15 +11,12 @@ use crate::failure::Failure;
 /// Largest recipe file, in bytes: a recipe is a page of text.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// More languages than this only slow the engine down; Tesseract itself sets no limit.
-const LANGUAGES_MAX: usize = 8;
-
 /// Reads the recipe of a run.
 pub(crate) fn read(flags: &RecipeFlags) -> Result<Recipe, Failure> {
     let recipe = flags.recipe.as_deref().map(read_file).transpose()?.unwrap_or_default();
     let origin = flags.recipe.clone().unwrap_or_else(|| PathBuf::from("flags"));
     let recipe = overridden(recipe, flags).canonical();
-    check(&recipe).map_err(|why| Failure::Recipe { file: origin, why })?;
+    recipe.check().map_err(|error| Failure::Recipe { file: origin, why: error.to_string() })?;
     Ok(recipe)
 }
 
@@ -45,34 +41,6 @@ fn overridden(mut recipe: Recipe, flags: &RecipeFlags) -> Recipe {
     recipe.group = flags.group.unwrap_or(recipe.group);
     recipe.existing_text = flags.existing_text.unwrap_or(recipe.existing_text);
     recipe
-}
-
-/// What is wrong with a recipe whose keys and names are right.
-pub(crate) fn check(recipe: &Recipe) -> Result<(), String> {
-    let languages = &recipe.languages;
-    if languages.is_empty() || languages.len() > LANGUAGES_MAX {
-        return Err(format!("languages must be 1 to {LANGUAGES_MAX}"));
-    }
-    if let Some(language) = languages.iter().find(|language| !is_language(language)) {
-        return Err(format!(
-            "languages: {language:?} is no name of a model, such as vie or script/Vietnamese"
-        ));
-    }
-    if recipe.formats.is_empty() {
-        return Err("formats must not be empty".into());
-    }
-    if recipe.dpi_min > *DPI_SANE.end() {
-        return Err(format!("dpi_min must be at most {}", DPI_SANE.end()));
-    }
-    Ok(())
-}
-
-/// A model's name becomes part of a path: letters, digits and `_`, below at most one folder (`script/…`).
-fn is_language(name: &str) -> bool {
-    let is_word = |part: &str| {
-        !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
-    };
-    name.split('/').count() <= 2 && name.split('/').all(is_word)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ async fn check_report(
         return Ok(complaint(report::REPORT, "its recipe is missing".into()));
     };
     let mut pages = HashingWriter::default();
-    let coordinator = embedded::coordinator(backends, settings);
+    let coordinator = embedded::coordinator(backends, settings)?;
     let ledger = coordinator.report(JOB, dpi_min as u32, &mut pages).await.map_err(anyhow::Error::from)?;
     let mut complaints = Vec::new();
     if serde_json::to_value(&ledger).map_err(anyhow::Error::from)? != written["ledger"] {

@@ -15,7 +15,16 @@ const STORE_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything that is served by HTTP.
 pub(crate) fn router(coordinator: Coordinator) -> Router {
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(ready)).with_state(coordinator)
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(coordinator)
+}
+
+async fn metrics(State(coordinator): State<Coordinator>) -> impl IntoResponse {
+    let content_type = [(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (content_type, coordinator.metrics.render(coordinator.backends.queue.is_up()))
 }
 
 /// Ready to serve requests: the store can be reached. The broker's state is told, not required: submits go on without.

@@ -4,6 +4,7 @@
 //! same job can be compared. `docs/formats.md` describes the files.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use pagemill_backends::store::{DocumentRow, PageCursor, PageRow, SourceRow, Store};
 use pagemill_domain::ids::JobId;
@@ -125,24 +126,56 @@ impl Coordinator {
         dpi_min: u32,
         pages: &mut (dyn Write + Send),
     ) -> Result<LedgerReport, CoordinatorError> {
-        let store = &*self.backends.store;
+        let mut report = self.begin_report(job, dpi_min).await?;
+        while let Some(lines) = report.next_pages().await? {
+            pages.write_all(&lines)?;
+        }
+        report.finish().await
+    }
+
+    /// A report that is built piece by piece, however many pages there are.
+    pub(crate) async fn begin_report(
+        &self,
+        job: JobId,
+        dpi_min: u32,
+    ) -> Result<ReportBuilder, CoordinatorError> {
+        let store = self.backends.store.clone();
         let ledger = store.status(job).await?.ledger;
         let balanced = ledger.balance().is_ok();
-        let mut report = LedgerReport { counts: ledger, balanced, ..LedgerReport::default() };
-        let mut cursor = PageCursor::default();
-        loop {
-            let rows = store.list_pages(job, None, cursor, ROWS_PER_READ).await?;
-            let Some(last) = rows.last() else { break };
-            cursor = PageCursor { source: last.source, number: last.number };
-            for row in &rows {
-                report.add_page(row, dpi_min);
-                serde_json::to_writer(&mut *pages, &page_line(row, dpi_min)).map_err(std::io::Error::from)?;
-                pages.write_all(b"\n")?;
-            }
+        let report = LedgerReport { counts: ledger, balanced, ..LedgerReport::default() };
+        Ok(ReportBuilder { store, job, dpi_min, report, cursor: PageCursor::default() })
+    }
+}
+
+/// A report on its way.
+pub(crate) struct ReportBuilder {
+    store: Arc<dyn Store>,
+    job: JobId,
+    dpi_min: u32,
+    report: LedgerReport,
+    cursor: PageCursor,
+}
+
+impl ReportBuilder {
+    /// The lines of the next pages; `None` after the last.
+    pub(crate) async fn next_pages(&mut self) -> Result<Option<Vec<u8>>, CoordinatorError> {
+        let rows = self.store.list_pages(self.job, None, self.cursor, ROWS_PER_READ).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        self.cursor = PageCursor { source: last.source, number: last.number };
+        let mut lines = Vec::new();
+        for row in &rows {
+            self.report.add_page(row, self.dpi_min);
+            serde_json::to_writer(&mut lines, &page_line(row, self.dpi_min)).map_err(std::io::Error::from)?;
+            lines.push(b'\n');
         }
-        add_sources(store, job, &mut report).await?;
-        add_documents(store, job, &mut report).await?;
-        Ok(report)
+        Ok(Some(lines))
+    }
+
+    /// The ledger, once all pages were taken.
+    pub(crate) async fn finish(mut self) -> Result<LedgerReport, CoordinatorError> {
+        add_sources(&*self.store, self.job, &mut self.report).await?;
+        add_documents(&*self.store, self.job, &mut self.report).await?;
+        Ok(self.report)
     }
 }
 
@@ -179,6 +212,21 @@ async fn add_documents(
 }
 
 impl LedgerReport {
+    /// The report as JSON of at most `bytes_max`: the longest list is cut and counted in its `…_omitted` until it fits.
+    pub(crate) fn shortened(mut self, bytes_max: usize) -> Result<String, serde_json::Error> {
+        loop {
+            let json = serde_json::to_string(&self)?;
+            let longest = self.rejected.len().max(self.gaps.len()).max(self.exceptions.len());
+            if json.len() <= bytes_max || longest == 0 {
+                return Ok(json);
+            }
+            let kept_max = longest / 2;
+            cut(&mut self.rejected, &mut self.rejected_omitted, kept_max);
+            cut(&mut self.gaps, &mut self.gaps_omitted, kept_max);
+            cut(&mut self.exceptions, &mut self.exceptions_omitted, kept_max);
+        }
+    }
+
     fn add_page(&mut self, row: &PageRow, dpi_min: u32) {
         self.a4_equivalents += PaperSize::of_page(row.width, row.height, row.dpi).a4_equivalents();
         self.pages_below_dpi_min += u64::from(row.dpi.coarser() < dpi_min);
@@ -232,6 +280,11 @@ impl LedgerReport {
     }
 }
 
+fn cut<T>(list: &mut Vec<T>, omitted: &mut u64, kept_max: usize) {
+    *omitted += list.len().saturating_sub(kept_max) as u64;
+    list.truncate(kept_max);
+}
+
 fn push_bounded<T>(list: &mut Vec<T>, omitted: &mut u64, entry: T) {
     if list.len() < LIST_ENTRIES_MAX {
         list.push(entry);
@@ -269,5 +322,25 @@ fn page_line(row: &PageRow, dpi_min: u32) -> PageLine<'_> {
         cpu_ms: summary.map_or_else(Default::default, |summary| {
             summary.cpu_ms.iter().map(|(step, ms)| (step.as_str(), *ms)).collect()
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_report_is_cut_and_says_so() {
+        let mut report = LedgerReport::default();
+        for page in 0..100 {
+            report.add_exception("a.tif", Some(page), "degraded");
+        }
+        let whole = report.clone().shortened(1 << 20).unwrap();
+        assert_eq!(whole, serde_json::to_string(&report).unwrap());
+        let short = report.shortened(2_000).unwrap();
+        assert!(short.len() <= 2_000);
+        let short: serde_json::Value = serde_json::from_str(&short).unwrap();
+        let kept = short["exceptions"].as_array().unwrap().len() as u64;
+        assert_eq!(kept + short["exceptions_omitted"].as_u64().unwrap(), 100);
     }
 }

@@ -35,7 +35,7 @@ pub async fn serve(
     backends: Backends,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
-    Server::bind(config, backends).await?.run(shutdown).await
+    Box::pin(Server::bind(config, backends).await?.run(shutdown)).await
 }
 
 /// A coordinator that listens already.
@@ -58,7 +58,7 @@ impl Server {
         }
         let (grpc, grpc_address) = listen(config.grpc_listen).await?;
         let (http, http_address) = listen(config.http_listen).await?;
-        let coordinator = Coordinator::new(config.coordinator, backends);
+        let coordinator = Coordinator::new(config.coordinator, backends).map_err(ServeError::Coordinator)?;
         Ok(Self { coordinator, access: config.access, grpc, http, grpc_address, http_address })
     }
 
@@ -67,30 +67,31 @@ impl Server {
         let Self { coordinator, access, grpc, http, .. } = self;
         let stop = CancellationToken::new();
         let _stop_all_at_the_end = stop.clone().drop_guard();
-        let services = Services { coordinator: coordinator.clone(), access, shutdown: stop.clone() };
+        let services = Services::new(coordinator.clone(), access, stop.clone());
         let router = services.router().await.map_err(ServeError::Reflection)?;
         let grpc =
             router.serve_with_incoming_shutdown(TcpIncoming::from(grpc), stop.clone().cancelled_owned());
         let http = axum::serve(http, http::router(coordinator.clone()))
             .with_graceful_shutdown(stop.clone().cancelled_owned())
             .into_future();
+        let loops = coordinator.run(stop.clone());
         let all = async {
-            tokio::try_join!(async { grpc.await.map_err(ServeError::Grpc) }, async {
-                http.await.map_err(ServeError::Http)
-            },)
+            tokio::try_join!(
+                async { grpc.await.map_err(ServeError::Grpc) },
+                async { http.await.map_err(ServeError::Http) },
+                async { loops.await.map_err(ServeError::Coordinator) },
+            )
         };
         tokio::pin!(all);
         tokio::select! {
             ended = &mut all => return ended.map(|_| ()),
             () = shutdown.cancelled() => stop.cancel(),
         }
-        match tokio::time::timeout(GRACE, all).await {
-            Ok(ended) => ended.map(|_| ()),
-            Err(_) => {
-                tracing::warn!(seconds = GRACE.as_secs(), "requests were still in hand at the end");
-                Ok(())
-            }
+        if let Ok(ended) = tokio::time::timeout(GRACE, all).await {
+            return ended.map(|_| ());
         }
+        tracing::warn!(seconds = GRACE.as_secs(), "requests were still in hand at the end");
+        Ok(())
     }
 }
 

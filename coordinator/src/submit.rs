@@ -1,7 +1,7 @@
 //! Taking jobs in, and telling how they stand.
 
-use pagemill_backends::store::{JobState, JobStatus, NewSource, PageCursor};
-use pagemill_domain::ids::JobId;
+use pagemill_backends::store::{JobState, JobStatus, NewSource, PageCursor, Redriven};
+use pagemill_domain::ids::{JobId, PageId};
 use pagemill_domain::job::NewJob;
 
 use crate::{Coordinator, CoordinatorError};
@@ -28,6 +28,21 @@ impl Coordinator {
         self.submitted.notify_one();
         self.announce_change();
         Ok(())
+    }
+
+    /// Gives up what is not done in a job.
+    pub async fn cancel(&self, job: JobId) -> Result<(), CoordinatorError> {
+        self.backends.store.cancel(job, crate::now_unix_seconds()).await?;
+        self.announce_change();
+        Ok(())
+    }
+
+    /// Has dead pages and rejected sources worked on again: those named, or all where none is.
+    pub async fn redrive(&self, job: JobId, pages: &[PageId]) -> Result<Redriven, CoordinatorError> {
+        let redriven = self.backends.store.redrive(job, pages).await?;
+        self.submitted.notify_one();
+        self.announce_change();
+        Ok(redriven)
     }
 
     /// How a job stands.

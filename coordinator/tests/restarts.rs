@@ -8,7 +8,7 @@ use pagemill_backends::Backends;
 use pagemill_backends::blobs::FolderBlobs;
 use pagemill_backends::queue::{Lanes, MemoryQueue};
 use pagemill_backends::store::{NewSource, PageCursor, SqliteStore};
-use pagemill_coordinator::{Coordinator, CoordinatorConfig};
+use pagemill_coordinator::{Coordinator, CoordinatorConfig, WindowRule};
 use pagemill_domain::geometry::Orientation;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::JobId;
@@ -74,14 +74,20 @@ async fn run_until_crash_or_close(folder: &std::path::Path, dice: &mut Dice, may
         queue: Arc::new(MemoryQueue::default()),
         blobs: Arc::new(FolderBlobs::open(folder, &folder.join("state")).unwrap()),
     };
-    let config =
-        CoordinatorConfig { limits, window_shards: 4, shard_seconds: 4.0, sources_per_inspect_shard: 3 };
-    let coordinator = Coordinator::new(config, backends.clone());
+    let config = CoordinatorConfig {
+        limits,
+        name: "embedded".into(),
+        window: WindowRule::Fixed(4),
+        shard_seconds: 4.0,
+        sources_per_inspect_shard: 3,
+        leases: None,
+    };
+    let coordinator = Coordinator::new(config, backends.clone()).unwrap();
     let job = submit(&coordinator).await;
     let shutdown = CancellationToken::new();
     let running = tokio::spawn({
         let (coordinator, shutdown) = (coordinator.clone(), shutdown.clone());
-        async move { coordinator.run(job, shutdown).await }
+        async move { coordinator.run(shutdown).await }
     });
     let crash_after = if may_crash { dice.roll(20) } else { u64::MAX };
     let mut answered = 0;

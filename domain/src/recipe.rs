@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::ContentHash;
 
+mod check;
+
+pub use check::RecipeError;
+
 /// What is done with every page of a job. Written as TOML; command-line flags override it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -12,12 +12,13 @@ use pagemill_recognition::reader::ModelDir;
 use super::Finding;
 use crate::child;
 use crate::failure::Failure;
-use crate::recipe;
 use crate::settings::Settings;
 
 pub(super) fn findings(languages: &[String], settings: &Settings) -> Result<Vec<Finding>, Failure> {
     let recipe = Recipe { languages: languages.to_vec(), ..Recipe::default() };
-    recipe::check(&recipe).map_err(|why| Failure::Recipe { file: PathBuf::from("flags"), why })?;
+    recipe
+        .check()
+        .map_err(|error| Failure::Recipe { file: PathBuf::from("flags"), why: error.to_string() })?;
     let models = child::models();
     let mut findings = vec![models_finding(&models, &recipe)];
     let reader = ReaderSetup { recipe, models: models.folder().to_owned() };

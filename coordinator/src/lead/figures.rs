@@ -1,0 +1,97 @@
+//! Figures: what the jobs and workers are about, for Prometheus, for estimates and for the window.
+
+use std::time::{Duration, Instant};
+
+use pagemill_backends::store::{JobFilter, JobRow, StoreError, WorkerRow};
+use pagemill_domain::ids::JobId;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::{JOBS_WITH_FIGURES_MAX, JobFigures, WorkerFigures};
+use crate::{Coordinator, CoordinatorError, LeaseConfig, now_unix_seconds};
+
+/// How often the figures are brought up to date.
+const FIGURES_TICK: Duration = Duration::from_secs(5);
+
+/// A worker that beat within so many seconds is live. Several times what passes between beats: two coordinators' clocks
+/// differ a little.
+const LIVE_SECONDS_MAX: i64 = 30;
+
+/// Workers that are read from the store at once.
+const WORKERS_PER_READ: u32 = 1_000;
+
+/// Workers that are counted in all.
+const WORKERS_MAX: usize = 20_000;
+
+impl Coordinator {
+    /// Keeps the estimates of active jobs, and the figures, up to date until `shutdown`.
+    pub(super) async fn watch_jobs(
+        &self,
+        _leases: &LeaseConfig,
+        shutdown: &CancellationToken,
+    ) -> Result<(), CoordinatorError> {
+        loop {
+            if let Err(error) = self.show_figures().await {
+                tracing::debug!(%error, "figures are late");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                () = tokio::time::sleep(FIGURES_TICK) => {}
+            }
+        }
+    }
+
+    async fn show_figures(&self) -> Result<(), StoreError> {
+        let store = &self.backends.store;
+        let filter = JobFilter { tenant: None, open_only: true };
+        let rows_max = JOBS_WITH_FIGURES_MAX as u32;
+        let jobs = self.timed("list_jobs", store.list_jobs(&filter, JobId(0), rows_max)).await?;
+        self.observe_paces(&jobs, Instant::now());
+        if !self.metrics.leads() {
+            return Ok(());
+        }
+        let figures = self.timed("figures", store.figures()).await?;
+        let workers = all_workers(self).await?;
+        let now = now_unix_seconds();
+        let of_job = |job: &JobRow| JobFigures {
+            job: job.id,
+            eta_seconds: self.eta_seconds(job.id, &job.status),
+            deadline_seconds: job.urgency.deadline_unix_seconds.map(|deadline| deadline - now),
+        };
+        let of_worker =
+            |worker: &WorkerRow| WorkerFigures { directive: worker.directive, is_live: is_live(worker, now) };
+        // Deposed meanwhile: the next leader tells.
+        if self.metrics.leads() {
+            self.metrics.show_figures(&figures, now);
+            self.metrics.show_jobs(&jobs.iter().map(of_job).collect::<Vec<_>>());
+            self.metrics.show_workers(&workers.iter().map(of_worker).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
+
+/// The workers that beat.
+pub(super) async fn live_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {
+    let mut workers = all_workers(coordinator).await?;
+    let now = now_unix_seconds();
+    workers.retain(|worker| is_live(worker, now));
+    Ok(workers)
+}
+
+fn is_live(worker: &WorkerRow, now_unix_seconds: i64) -> bool {
+    now_unix_seconds - worker.beat_unix_seconds <= LIVE_SECONDS_MAX
+}
+
+async fn all_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {
+    let mut workers: Vec<WorkerRow> = Vec::new();
+    while workers.len() < WORKERS_MAX {
+        let after = workers.last().map_or(String::new(), |worker| worker.worker.0.clone());
+        let rows = coordinator.backends.store.list_workers(&after, WORKERS_PER_READ);
+        let rows = coordinator.timed("list_workers", rows).await?;
+        let is_last = rows.len() < WORKERS_PER_READ as usize;
+        workers.extend(rows);
+        if is_last {
+            break;
+        }
+    }
+    Ok(workers)
+}

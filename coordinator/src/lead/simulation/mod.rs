@@ -1,0 +1,100 @@
+//! A cluster in one thread: one store, one broker, workers, and leaders that come and go. A printed seed draws what
+//! happens next and what fails; whatever it is, every page is accounted for once.
+
+use pagemill_backends::store::{JobState, PageCursor, Store};
+use pagemill_domain::page::PageState;
+
+use dice::Dice;
+use world::{PAGES_PER_SOURCE, World};
+
+mod answers;
+mod dice;
+mod queue;
+mod store;
+mod world;
+
+/// Schedules that are drawn; `PAGEMILL_SIMULATION_SCHEDULES` asks for another number.
+const SCHEDULES: u64 = 50;
+
+/// Steps of chaos before everything calms down.
+const CHAOS_STEPS: u32 = 150;
+
+/// Steps after which a calm cluster must be done.
+const CALM_STEPS_MAX: u32 = 5_000;
+
+#[tokio::test]
+async fn every_page_is_accounted_for_once_whatever_fails() {
+    let asked = std::env::var("PAGEMILL_SIMULATION_SCHEDULES").ok().and_then(|text| text.parse().ok());
+    let mut tally = Tally::default();
+    for seed in 0..asked.unwrap_or(SCHEDULES) {
+        run(seed, &mut tally).await;
+    }
+    println!("{tally:?}");
+    // A simulation in which nothing goes wrong proves nothing.
+    let happened = [tally.deposed, tally.outcomes_ignored, tally.leases_lost, tally.shards_rescued];
+    assert!(happened.iter().all(|&count| count > 0), "{tally:?}");
+}
+
+/// What happened over all schedules.
+#[derive(Debug, Default)]
+struct Tally {
+    pages: u64,
+    deposed: u64,
+    outcomes_ignored: u64,
+    leases_lost: u64,
+    shards_rescued: u64,
+}
+
+async fn run(seed: u64, tally: &mut Tally) {
+    println!("seed {seed}");
+    let mut world = World::begin(Dice::new(seed)).await;
+    for _ in 0..CHAOS_STEPS {
+        world.step().await;
+    }
+    world.calm_down();
+    for step in 0.. {
+        if world.all_closed().await {
+            break;
+        }
+        assert!(step < CALM_STEPS_MAX, "seed {seed}: the jobs stand still: {}", world.describe().await);
+        world.calm_step().await;
+    }
+    check(seed, &world, tally).await;
+    let leaders = world.tally();
+    tally.deposed += world.deposed;
+    tally.outcomes_ignored += leaders.outcomes_ignored;
+    tally.leases_lost += leaders.leases_lost;
+    tally.shards_rescued += leaders.shards_rescued;
+}
+
+async fn check(seed: u64, world: &World, tally: &mut Tally) {
+    for job in &world.jobs {
+        let status = world.store.inner.status(job.id).await.unwrap();
+        let rows = world.store.inner.list_pages(job.id, None, PageCursor::default(), 10_000).await.unwrap();
+        let counts = status.ledger.pages;
+        assert_eq!(status.ledger.balance(), Ok(()), "seed {seed} {status:?}");
+        assert_eq!(status.ledger.sources.submitted, job.sources, "seed {seed}");
+        assert_eq!(rows.len() as u64, counts.declared, "seed {seed}: each page has one row");
+        let of = |state| rows.iter().filter(|row| row.state == state).count() as u64;
+        let listed = [
+            of(PageState::Recognised),
+            of(PageState::Blank),
+            of(PageState::Kept),
+            of(PageState::Dead),
+            of(PageState::Cancelled),
+        ];
+        let counted = [counts.recognised, counts.blank, counts.kept, counts.dead, counts.cancelled];
+        assert_eq!(listed, counted, "seed {seed}: what is counted is what is there");
+        for row in rows.iter().filter(|row| row.state == PageState::Dead) {
+            let faults_max = world.limits.faults_max;
+            assert_eq!(row.faults, faults_max, "seed {seed}: only its own faults end a page: {row:?}");
+        }
+        if status.state == JobState::Closed {
+            let documents = status.ledger.documents;
+            assert_eq!(documents.arranged, documents.delivered, "seed {seed}");
+            let pages = status.ledger.sources.inspected * PAGES_PER_SOURCE as u64;
+            assert_eq!(counts.declared, pages, "seed {seed}");
+        }
+        tally.pages += counts.declared;
+    }
+}

@@ -1,0 +1,356 @@
+//! The cluster of a schedule, and the steps that it can take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pagemill_backends::Backends;
+use pagemill_backends::blobs::FolderBlobs;
+use pagemill_backends::queue::{Delivery, Queue};
+use pagemill_backends::store::{JobState, NewSource, SqliteStore, Store, StoreError, WorkerBeat};
+use pagemill_domain::ids::{JobId, WorkerId};
+use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
+use pagemill_domain::limits::Limits;
+use pagemill_domain::outcome::Outcome;
+use pagemill_domain::recipe::{Grouping, Recipe};
+use pagemill_domain::shard::{FileStamp, Shard, SourceLocation};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Leadership;
+use super::answers::answer;
+use super::dice::Dice;
+use super::queue::SimulatedQueue;
+use super::store::FailingStore;
+use crate::{Coordinator, CoordinatorConfig, CoordinatorError, LeaseConfig, WindowRule, now_unix_seconds};
+
+pub(super) const PAGES_PER_SOURCE: usize = 5;
+
+/// How the name of a source ends that every worker rejects.
+pub(super) const REJECTED: &str = "2.tif";
+
+const SOURCES_PER_JOB: u64 = 4;
+
+/// Of a hundred answers of the store, and of a hundred messages, so many go wrong in each way.
+const FAILURES_PERCENT: u64 = 4;
+
+/// How much time passes between two looks at the leases.
+const LOOK: Duration = Duration::from_secs(7);
+
+pub(super) struct World {
+    pub(super) store: Arc<FailingStore>,
+    pub(super) limits: Limits,
+    pub(super) jobs: Vec<SimulatedJob>,
+    /// Writes of old leaders that were refused.
+    pub(super) deposed: u64,
+    queue: SimulatedQueue,
+    backends: Backends,
+    leader: Leadership,
+    /// A leader that was stopped and doesn't know that another leads.
+    old_leader: Option<Leadership>,
+    workers: Vec<Worker>,
+    dice: Dice,
+    earlier: LeaderTally,
+    _folder: TempDir,
+}
+
+pub(super) struct SimulatedJob {
+    pub(super) id: JobId,
+    pub(super) sources: u64,
+}
+
+/// What leaders count.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LeaderTally {
+    pub(super) outcomes_ignored: u64,
+    pub(super) leases_lost: u64,
+    pub(super) shards_rescued: u64,
+}
+
+impl LeaderTally {
+    fn and(self, leader: &Leadership) -> Self {
+        let metrics = &leader.coordinator.metrics;
+        let sum = |counters: &prometheus::IntCounterVec, labels: &[&str]| -> u64 {
+            labels.iter().map(|label| counters.with_label_values(&[label]).get()).sum()
+        };
+        Self {
+            outcomes_ignored: self.outcomes_ignored
+                + sum(&metrics.outcomes_ignored_total, &["stale", "duplicate"]),
+            leases_lost: self.leases_lost + metrics.leases_lost_total.get(),
+            shards_rescued: self.shards_rescued
+                + sum(&metrics.shards_rescued_total, &["lease", "unclaimed", "unpublished", "undeliverable"]),
+        }
+    }
+}
+
+struct Worker {
+    id: WorkerId,
+    held: Vec<Held>,
+}
+
+struct Held {
+    delivery: Delivery<Shard>,
+    /// What came of it, where the outcome could not be handed over yet.
+    outcome: Option<Outcome>,
+}
+
+impl World {
+    pub(super) async fn begin(mut dice: Dice) -> Self {
+        let folder = folder();
+        let limits = Limits { losses_max: 1_000, pages_per_shard_max: 4, ..Limits::default() };
+        let store = SqliteStore::open(&folder.path().join("state.db"), &limits).await.unwrap();
+        let store = Arc::new(FailingStore::new(store, Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT));
+        let queue = SimulatedQueue::new(Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT);
+        let blobs = FolderBlobs::open(folder.path(), &folder.path().join("state")).unwrap();
+        let backends =
+            Backends { store: store.clone(), queue: Arc::new(queue.clone()), blobs: Arc::new(blobs) };
+        let leader = lead(&backends, &limits).await;
+        let worker = |number| Worker { id: WorkerId(format!("worker-{number}")), held: Vec::new() };
+        let workers = (0..3).map(worker).collect();
+        let mut world = Self {
+            store,
+            limits,
+            jobs: Vec::new(),
+            deposed: 0,
+            queue,
+            backends,
+            leader,
+            old_leader: None,
+            workers,
+            dice,
+            earlier: LeaderTally::default(),
+            _folder: folder,
+        };
+        world.submit(Grouping::Source).await;
+        world
+    }
+
+    pub(super) async fn step(&mut self) {
+        match self.dice.roll(100) {
+            0..20 => self.dispatch().await,
+            20..40 => self.collect().await,
+            40..55 => self.take_shard(),
+            55..78 => self.finish_shard().await,
+            78..86 => self.beat().await,
+            86..90 => self.rescue().await,
+            90..93 => self.kill_worker(),
+            93..95 => self.change_leader().await,
+            95..97 => self.wake_old_leader().await,
+            97 => self.queue.give_up(),
+            98 => self.wipe_queue_or_submit().await,
+            _ => self.cancel_rarely().await,
+        }
+    }
+
+    /// Nothing fails any more, and nobody is killed.
+    pub(super) fn calm_down(&mut self) {
+        self.store.calm_down();
+        self.queue.calm_down();
+        self.old_leader = None;
+    }
+
+    pub(super) async fn calm_step(&mut self) {
+        self.dispatch().await;
+        for _ in 0..4 {
+            self.take_shard();
+            self.finish_shard().await;
+        }
+        self.collect().await;
+        self.beat().await;
+        self.rescue().await;
+    }
+
+    pub(super) async fn all_closed(&self) -> bool {
+        for job in &self.jobs {
+            let state = self.store.inner.status(job.id).await.unwrap().state;
+            if !matches!(state, JobState::Closed | JobState::Cancelled) {
+                return false;
+            }
+        }
+        true
+    }
+
+    pub(super) async fn describe(&self) -> String {
+        let mut jobs = Vec::new();
+        for job in &self.jobs {
+            jobs.push(self.store.inner.status(job.id).await.unwrap());
+        }
+        format!("{:?}, open {:?}", jobs, self.store.inner.open_shards().await.unwrap())
+    }
+
+    /// What all leaders so far counted.
+    pub(super) fn tally(&self) -> LeaderTally {
+        self.earlier.and(&self.leader)
+    }
+
+    async fn submit(&mut self, group: Grouping) {
+        let key = format!("job-{}", self.jobs.len());
+        let job = NewJob {
+            tenant: TENANT_DEFAULT.into(),
+            key: key.clone(),
+            recipe: Recipe { group, ..Recipe::default() },
+            urgency: Urgency::default(),
+            now_unix_seconds: 1,
+            reopen: false,
+        };
+        let source = |number: u64| NewSource {
+            path: format!("{}/{number}.tif", number % 2),
+            folder: (number % 2).to_string(),
+            location: SourceLocation::Object(format!("s3://scans/{key}/{number}.tif")),
+            stamp: FileStamp { bytes: 1, modified_ns: 1, inode: number },
+        };
+        let sources: Vec<NewSource> = (1..=SOURCES_PER_JOB).map(source).collect();
+        let store = &self.store.inner;
+        let id = store.open_job(&job).await.unwrap();
+        store.add_sources(id, &sources).await.unwrap();
+        store.seal(id).await.unwrap();
+        self.jobs.push(SimulatedJob { id, sources: SOURCES_PER_JOB });
+    }
+
+    async fn dispatch(&mut self) {
+        self.leader.window().look_everywhere();
+        let result = self.leader.dispatch().await;
+        self.note(&result, false);
+    }
+
+    async fn collect(&mut self) {
+        let result = self.leader.collect(self.queue.take_arrivals()).await;
+        self.note(&result, false);
+    }
+
+    async fn rescue(&mut self) {
+        let result = self.leader.rescue(&LeaseConfig::default(), LOOK).await;
+        self.note(&result, false);
+    }
+
+    fn note(&mut self, result: &Result<(), CoordinatorError>, is_old: bool) {
+        match result {
+            Ok(()) => {}
+            Err(CoordinatorError::Store(StoreError::Deposed)) => {
+                assert!(is_old, "the leader is deposed by nobody");
+                self.deposed += 1;
+            }
+            Err(CoordinatorError::Store(error)) if error.is_unavailable() => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn take_shard(&mut self) {
+        let worker = self.dice.roll(self.workers.len() as u64) as usize;
+        if let Some(delivery) = self.queue.take_shard() {
+            self.workers[worker].held.push(Held { delivery, outcome: None });
+        }
+    }
+
+    /// A worker works on a shard and reports; what can't be handed over it keeps.
+    async fn finish_shard(&mut self) {
+        let with_work = self.workers.iter_mut().filter(|worker| !worker.held.is_empty());
+        let mut with_work: Vec<&mut Worker> = with_work.collect();
+        if with_work.is_empty() {
+            return;
+        }
+        let chosen = self.dice.roll(with_work.len() as u64) as usize;
+        let held = &mut with_work[chosen].held;
+        let mut shard = held.swap_remove(self.dice.roll(held.len() as u64) as usize);
+        let dice = &mut self.dice;
+        let outcome = shard.outcome.take().unwrap_or_else(|| answer(&shard.delivery.message, dice));
+        if self.queue.publish_outcome(&outcome).await.is_ok() {
+            shard.delivery.acknowledge().await.unwrap();
+        } else {
+            held.push(Held { outcome: Some(outcome), ..shard });
+        }
+    }
+
+    async fn beat(&mut self) {
+        for worker in &mut self.workers {
+            let beat = WorkerBeat {
+                worker: worker.id.clone(),
+                version: "1".into(),
+                fingerprint: "simulated".into(),
+                slots: 4,
+                busy: worker.held.iter().map(|held| held.delivery.message.dispatch()).collect(),
+                now_unix_seconds: now_unix_seconds(),
+            };
+            let Ok(answer) = self.store.beat(&beat).await else { continue };
+            let held = std::mem::take(&mut worker.held);
+            for held in held {
+                if answer.dropped.contains(&held.delivery.message.dispatch()) {
+                    held.delivery.acknowledge().await.unwrap();
+                } else {
+                    worker.held.push(held);
+                }
+            }
+        }
+    }
+
+    /// What it held goes back to the broker, or is lost on the way.
+    fn kill_worker(&mut self) {
+        let worker = self.dice.roll(self.workers.len() as u64) as usize;
+        self.workers[worker].held.clear();
+    }
+
+    async fn change_leader(&mut self) {
+        let next = lead(&self.backends, &self.limits).await;
+        self.earlier = self.tally();
+        self.old_leader = Some(std::mem::replace(&mut self.leader, next));
+    }
+
+    /// A leader that was stopped goes on as if nothing had happened.
+    async fn wake_old_leader(&mut self) {
+        let Some(old) = self.old_leader.take() else { return };
+        let result = match self.dice.roll(3) {
+            0 => old.dispatch().await,
+            1 => old.collect(self.queue.take_arrivals()).await,
+            _ => old.rescue(&LeaseConfig::default(), LOOK * 10).await,
+        };
+        self.note(&result, true);
+        self.old_leader = Some(old);
+    }
+
+    async fn wipe_queue_or_submit(&mut self) {
+        if self.dice.percent(30) {
+            self.queue.wipe();
+        } else if self.jobs.len() < 3 {
+            let group = if self.dice.percent(60) { Grouping::Folder } else { Grouping::Source };
+            self.submit(group).await;
+        }
+    }
+
+    async fn cancel_rarely(&mut self) {
+        let last = self.jobs.len() - 1;
+        let job = self.jobs[last].id;
+        let is_sealed = self.store.inner.status(job).await.unwrap().state == JobState::Sealed;
+        if last > 0 && is_sealed && self.dice.percent(30) {
+            self.store.inner.cancel(job, 1).await.unwrap();
+        }
+    }
+}
+
+/// A new leader, as [`Coordinator::run`] makes one.
+async fn lead(backends: &Backends, limits: &Limits) -> Leadership {
+    let leases = LeaseConfig { tick: Duration::ZERO, ..LeaseConfig::default() };
+    let config = CoordinatorConfig {
+        limits: limits.clone(),
+        name: "simulated".into(),
+        window: WindowRule::Fixed(4),
+        shard_seconds: 4.0,
+        sources_per_inspect_shard: 2,
+        leases: Some(leases),
+    };
+    let coordinator = Coordinator::new(config, backends.clone()).unwrap();
+    loop {
+        let epoch = async {
+            let lease = backends.store.leader_lease().await?;
+            backends.store.seize_lease(&lease, "simulated").await
+        };
+        let Ok(Some(epoch)) = epoch.await else { continue };
+        let leadership = Leadership::new(coordinator.clone(), epoch, CancellationToken::new());
+        while leadership.inherit(&LeaseConfig::default()).await.is_err() {}
+        return leadership;
+    }
+}
+
+/// In memory where the machine has such a place: a simulation need not survive a power loss.
+fn folder() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
