@@ -1,0 +1,112 @@
+//! Publishing: persistent, routed or returned, confirmed, in bounded time; many at once on one channel.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{Channel, Confirmation, Connection};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::super::QueueError;
+use super::envelope::Sealed;
+use super::link::{ANSWER_WAIT, Link, Role};
+use super::topology;
+
+/// Messages of one adapter that wait for their confirm; more wait for their turn.
+const IN_FLIGHT_MAX: usize = 1_024;
+
+/// Publishes for all callers of an adapter.
+pub(super) struct Publisher {
+    link: Arc<Link<Publishing>>,
+    in_flight: Semaphore,
+}
+
+/// A connection with its channel in confirm mode.
+pub(super) struct Publishing {
+    connection: Arc<Connection>,
+    channel: Channel,
+    turn: Mutex<()>,
+}
+
+impl Role for Publishing {
+    const NAME: &'static str = "publishing";
+
+    async fn begin(connection: Arc<Connection>) -> lapin::Result<Self> {
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { connection, channel, turn: Mutex::default() })
+    }
+
+    fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    fn is_well(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(link: Arc<Link<Publishing>>) -> Self {
+        Self { link, in_flight: Semaphore::new(IN_FLIGHT_MAX) }
+    }
+
+    /// Publishes and waits for the confirm.
+    pub(super) async fn publish(&self, action: &'static str, message: Sealed) -> Result<(), QueueError> {
+        // Known outages are told at once, not after a wait for those who wait for theirs.
+        self.link.ready()?;
+        let _place = self.in_flight.acquire().await.map_err(|_| QueueError::Closed)?;
+        let publishing = self.link.ready()?;
+        let confirmed = tokio::select! {
+            biased;
+            confirmed = timeout(ANSWER_WAIT, publishing.send(&message)) => confirmed,
+            error = self.link.failed(&publishing) => return Err(error),
+        };
+        match confirmed {
+            Ok(Ok(Confirmation::Ack(None) | Confirmation::NotRequested)) => Ok(()),
+            Ok(Ok(Confirmation::Ack(Some(_)))) => {
+                // Somebody deleted the queue. The next attempt finds it again.
+                topology::declare(&publishing.connection).await?;
+                let why = format!("queue {} was missing and is declared again", message.queue);
+                Err(QueueError::Unavailable { action, why })
+            }
+            Ok(Ok(Confirmation::Nack(_))) => {
+                Err(QueueError::Full { action, why: format!("queue {} is full", message.queue) })
+            }
+            Ok(Err(error)) => Err(topology::explain(action, &error)),
+            Err(_) => {
+                self.link.suspect();
+                Err(QueueError::Unavailable { action, why: format!("no confirm in {ANSWER_WAIT:?}") })
+            }
+        }
+    }
+}
+
+impl Publishing {
+    async fn send(&self, message: &Sealed) -> lapin::Result<Confirmation> {
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let properties = message.properties.clone();
+        let mut publishing = pin!(self.channel.basic_publish(
+            "".into(),
+            message.queue.into(),
+            options,
+            &message.body,
+            properties
+        ));
+        // The client numbers a message, then hands over its frames. Two threads between these steps would exchange
+        // their confirms, so only one may stand there; nobody waits there.
+        let begun = poll_fn(|context| {
+            let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+            Poll::Ready(publishing.as_mut().poll(context))
+        })
+        .await;
+        let confirm = match begun {
+            Poll::Ready(published) => published,
+            Poll::Pending => publishing.await,
+        }?;
+        confirm.await
+    }
+}
