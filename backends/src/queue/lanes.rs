@@ -24,8 +24,12 @@ impl Lane {
     pub(super) const COUNT: usize = 4;
 
     /// All of them, by [`Self::index`].
-    pub(super) const ALL: [Self; Self::COUNT] =
-        [Self::Express, Self::Stage(Stage::Inspect), Self::Stage(Stage::Recognise), Self::Stage(Stage::Assemble)];
+    pub(super) const ALL: [Self; Self::COUNT] = [
+        Self::Express,
+        Self::Stage(Stage::Inspect),
+        Self::Stage(Stage::Recognise),
+        Self::Stage(Stage::Assemble),
+    ];
 
     pub(super) const fn of(shard: &Shard) -> Self {
         if shard.express { Self::Express } else { Self::Stage(shard.work.stage()) }

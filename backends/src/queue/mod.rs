@@ -142,7 +142,9 @@ pub enum QueueError {
         why: String,
     },
     /// The broker does not let us in, or not do what we need.
-    #[error("the broker refuses us: {why}; check user, password, virtual host and permissions (PAGEMILL_QUEUE_URL)")]
+    #[error(
+        "the broker refuses us: {why}; check user, password, virtual host and permissions (PAGEMILL_QUEUE_URL)"
+    )]
     Refused {
         /// What the broker said.
         why: String,

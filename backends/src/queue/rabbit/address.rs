@@ -59,8 +59,12 @@ mod tests {
 
     #[test]
     fn errors_show_no_password() {
-        for url in ["amqp://me:secret@[::1]/v", "amqp://me:secret@host:port/v", "amqp://me:secret@host?heartbeat=0"] {
-            let Err(QueueError::Url(why)) = Address::new(url, QueueOptions::default()) else { panic!("{url}") };
+        for url in
+            ["amqp://me:secret@[::1]/v", "amqp://me:secret@host:port/v", "amqp://me:secret@host?heartbeat=0"]
+        {
+            let Err(QueueError::Url(why)) = Address::new(url, QueueOptions::default()) else {
+                panic!("{url}")
+            };
             assert!(!why.contains("secret"), "{why}");
         }
         let ca = QueueOptions { ca_pem: Some(String::new()), ..QueueOptions::default() };

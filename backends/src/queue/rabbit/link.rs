@@ -220,7 +220,9 @@ fn lost(why: &str) -> QueueError {
 /// Says farewell without waiting for it: this connection does not answer.
 fn close<R: Role>(role: &Arc<R>) {
     let role = Arc::clone(role);
-    tokio::spawn(timeout(ANSWER_WAIT, async move { role.connection().close(200, "no answer in time".into()).await }));
+    tokio::spawn(timeout(ANSWER_WAIT, async move {
+        role.connection().close(200, "no answer in time".into()).await
+    }));
 }
 
 /// Between half of it and one and a half.

@@ -158,7 +158,8 @@ impl Puller {
         pace.not_before = Instant::now() + LOOK_SPACING;
         self.depths.set(waiting);
         let found = self.depths.promise(lanes);
-        pace.pause = if found { Duration::ZERO } else { (pace.pause * 2).clamp(LOOK_PAUSE_MIN, LOOK_PAUSE_MAX) };
+        pace.pause =
+            if found { Duration::ZERO } else { (pace.pause * 2).clamp(LOOK_PAUSE_MIN, LOOK_PAUSE_MAX) };
         if waiting.iter().any(|waiting| *waiting > 0) {
             self.found.notify_waiters();
         }
@@ -256,6 +257,8 @@ pub(super) async fn acknowledge(acker: &Acker) -> Result<(), QueueError> {
             Err(QueueError::Unavailable { action: ACTION, why })
         }
         Ok(Err(error)) => Err(topology::explain(ACTION, &error)),
-        Err(_) => Err(QueueError::Unavailable { action: ACTION, why: format!("not sent in {ANSWER_WAIT:?}") }),
+        Err(_) => {
+            Err(QueueError::Unavailable { action: ACTION, why: format!("not sent in {ANSWER_WAIT:?}") })
+        }
     }
 }

@@ -14,7 +14,9 @@ async fn a_shard_that_is_given_up_arrives_as_undeliverable() {
         drop(within("another delivery", queue.next_shard(Lanes::All)).await.unwrap());
     }
     let mut arrivals = within("the arrival", queue.next_arrivals(10)).await.unwrap();
-    let Some(Arrival::Undeliverable(given_up)) = arrivals.pop() else { panic!("{} arrivals", arrivals.len()) };
+    let Some(Arrival::Undeliverable(given_up)) = arrivals.pop() else {
+        panic!("{} arrivals", arrivals.len())
+    };
     assert_eq!(given_up.message, conformance::shard(1).dispatch());
     given_up.acknowledge().await.unwrap();
     let more = tokio::time::timeout(Duration::from_millis(300), queue.next_shard(Lanes::All)).await;
@@ -69,15 +71,16 @@ async fn a_queue_that_somebody_deleted_is_declared_again() {
     for outcome in conformance::outcomes(&*queue, 1).await {
         outcome.acknowledge().await.unwrap();
     }
-    let (outcomes, ()) = tokio::join!(within("an outcome of the new queue", conformance::outcomes(&*queue, 1)), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        delete(&channel, "pagemill.outcomes").await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        within("publish an outcome", async {
-            while queue.publish_outcome(&conformance::outcome(2)).await.is_err() {}
-        })
-        .await;
-    });
+    let (outcomes, ()) =
+        tokio::join!(within("an outcome of the new queue", conformance::outcomes(&*queue, 1)), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            delete(&channel, "pagemill.outcomes").await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            within("publish an outcome", async {
+                while queue.publish_outcome(&conformance::outcome(2)).await.is_err() {}
+            })
+            .await;
+        });
     assert_eq!(outcomes[0].message.shard.0, 2);
     assert!(queue.is_up());
 }

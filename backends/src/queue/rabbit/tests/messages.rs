@@ -59,7 +59,8 @@ async fn reads_messages_of_the_future() {
 async fn sets_aside_what_it_can_not_read() {
     let (queue, url) = fresh().await;
     let (_connection, channel) = raw(&url).await;
-    let foreign = QueuedShard { id: 5, work_json: br#"{"translate":[]}"#.to_vec().into(), ..QueuedShard::default() };
+    let foreign =
+        QueuedShard { id: 5, work_json: br#"{"translate":[]}"#.to_vec().into(), ..QueuedShard::default() };
     let oversized = vec![0; MESSAGE_BYTES_MAX + 1];
     let bodies: [&[u8]; 4] = [b"rubbish", b"", &foreign.encode_to_vec(), &oversized];
     for body in bodies {
@@ -101,7 +102,10 @@ async fn refuses_to_send_what_nobody_would_read() {
     let mut shard = conformance::shard(1);
     shard.recipe.languages = vec!["x".repeat(MESSAGE_BYTES_MAX)];
     let refused = queue.publish_shard(&shard).await.unwrap_err();
-    assert!(matches!(refused, QueueError::TooLarge { bytes, .. } if bytes > MESSAGE_BYTES_MAX), "{refused:?}");
+    assert!(
+        matches!(refused, QueueError::TooLarge { bytes, .. } if bytes > MESSAGE_BYTES_MAX),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

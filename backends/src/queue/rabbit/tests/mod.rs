@@ -109,7 +109,8 @@ async fn a_broker_that_is_down_at_start_is_waited_for() {
 async fn get(channel: &Channel, queue: &str) -> lapin::message::BasicGetMessage {
     within("a message", async {
         loop {
-            if let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap() {
+            if let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await.unwrap()
+            {
                 return message;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

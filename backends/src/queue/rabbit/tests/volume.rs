@@ -24,7 +24,9 @@ async fn take_all(queues: Vec<Arc<dyn Queue>>, slots: usize, shards: usize) -> H
     let (sender, mut taken) = tokio::sync::mpsc::channel(1_024);
     for queue in queues.iter().cycle().take(slots) {
         let (queue, sender) = (Arc::clone(queue), sender.clone());
-        tokio::spawn(async move { while sender.send(conformance::take(&*queue, Lanes::All).await).await.is_ok() {} });
+        tokio::spawn(async move {
+            while sender.send(conformance::take(&*queue, Lanes::All).await).await.is_ok() {}
+        });
     }
     let mut counts = HashMap::new();
     while counts.len() < shards {
@@ -36,7 +38,8 @@ async fn take_all(queues: Vec<Arc<dyn Queue>>, slots: usize, shards: usize) -> H
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_publishers_and_two_workers_lose_nothing() {
     let (first, url) = fresh().await;
-    let [second, third, worker_a, worker_b] = [open(&url).await, open(&url).await, open(&url).await, open(&url).await];
+    let [second, third, worker_a, worker_b] =
+        [open(&url).await, open(&url).await, open(&url).await, open(&url).await];
     let shard = conformance::shard(0);
     let workers = tokio::spawn(take_all(vec![worker_a, worker_b], 16, 9_000));
     within("publish", async {
@@ -64,6 +67,8 @@ async fn prints_the_rate_of_one_adapter() {
     let published = since.elapsed();
     let counts = within("all shards", slots).await.unwrap();
     let rate = SHARDS as f64 / since.elapsed().as_secs_f64();
-    println!("{SHARDS} shards of {bytes} bytes: published in {published:?}, {rate:.0}/s published, pulled and acknowledged");
+    println!(
+        "{SHARDS} shards of {bytes} bytes: published in {published:?}, {rate:.0}/s published, pulled and acknowledged"
+    );
     assert_eq!(counts.len(), SHARDS as usize);
 }
