@@ -58,3 +58,34 @@ impl Counted {
         Lane::order(lanes, self.turn).iter().copied().find(|lane| self.waiting[lane.index()] > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pagemill_domain::shard::Stage;
+
+    use super::super::super::Lanes;
+    use super::super::super::lanes::Lane;
+    use super::Depths;
+
+    #[test]
+    fn gives_out_no_more_than_was_counted() {
+        let depths = Depths::default();
+        assert!(!depths.promise(Lanes::All), "nothing was counted yet");
+        depths.set([1, 0, 1, 0]);
+        assert_eq!(depths.claim(Lanes::Express), Some(Lane::Express));
+        assert_eq!(depths.claim(Lanes::Express), None);
+        assert_eq!(depths.claim(Lanes::All), Some(Lane::Stage(Stage::Recognise)));
+        assert_eq!(depths.claim(Lanes::All), None);
+        depths.set([0, 5, 0, 0]);
+        depths.clear(Lane::Stage(Stage::Inspect));
+        assert!(!depths.promise(Lanes::All), "others were faster");
+    }
+
+    #[test]
+    fn believes_no_old_count() {
+        let depths = Depths::default();
+        depths.set([1; Lane::COUNT]);
+        std::thread::sleep(2 * super::BELIEVED);
+        assert_eq!(depths.claim(Lanes::All), None);
+    }
+}

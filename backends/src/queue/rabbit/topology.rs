@@ -1,10 +1,13 @@
 //! Which queues there are: the only place that says so.
 
+use std::time::Duration;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Connection, ErrorKind, ExchangeKind};
 use pagemill_domain::shard::Stage;
+use tokio::time::timeout;
 
 use super::super::QueueError;
 use super::super::lanes::Lane;
@@ -25,6 +28,11 @@ const KEPT_DELIVERIES_MAX: i64 = 1_000_000;
 
 /// Messages that wait in a queue; more are refused. The window of what is out is far smaller.
 const WAITING_MAX: i64 = 200_000;
+
+/// Longest wait for all of them; making a quorum queue takes a fraction of a second, on a busy broker more.
+const DECLARE_WAIT: Duration = Duration::from_secs(20);
+
+const ACTION: &str = "declare our queues";
 
 struct Declared {
     name: &'static str,
@@ -81,7 +89,11 @@ impl Declared {
 
 /// Creates what is missing and compares what is there.
 pub(super) async fn declare(connection: &Connection) -> Result<(), QueueError> {
-    const ACTION: &str = "declare our queues";
+    let late = || QueueError::Unavailable { action: ACTION, why: format!("no answer in {DECLARE_WAIT:?}") };
+    timeout(DECLARE_WAIT, declare_all(connection)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn declare_all(connection: &Connection) -> Result<(), QueueError> {
     let channel = connection.create_channel().await.map_err(|error| explain(ACTION, &error))?;
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel
@@ -105,7 +117,7 @@ fn mismatch(name: &str, error: &lapin::Error) -> QueueError {
     if is_soft(error, AMQPSoftError::PRECONDITIONFAILED) {
         return QueueError::Mismatch { name: name.to_owned(), why: error.to_string() };
     }
-    explain("declare our queues", error)
+    explain(ACTION, error)
 }
 
 /// What an error of the client means to callers.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use pagemill_test_services::{RabbitMq, free_port};
+use pagemill_test_services::{free_port, shared};
 
 use super::super::super::{Lanes, QueueOptions, conformance, connect};
 use super::within;
@@ -27,7 +27,8 @@ fn certificates(folder: &Path) {
 async fn trusts_the_given_authority_and_no_stranger() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
-    let rabbit = RabbitMq::start();
+    let rabbit = shared::rabbitmq();
+    let vhost = rabbit.fresh_url().rsplit('/').next().unwrap().to_owned();
     let port = free_port();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (certificate, key) = (file("server.pem"), file("server.key"));
@@ -35,7 +36,7 @@ async fn trusts_the_given_authority_and_no_stranger() {
         "rabbit_networking:start_ssl_listener({port}, [{{certfile, \"{certificate}\"}}, {{keyfile, \"{key}\"}}], 2)."
     );
     tokio::task::block_in_place(|| rabbit.ctl(&["eval", &listen]));
-    let url = format!("amqps://guest:guest@localhost:{port}/%2f");
+    let url = format!("amqps://guest:guest@localhost:{port}/{vhost}");
 
     let ca_pem = Some(std::fs::read_to_string(folder.path().join("ca.pem")).unwrap());
     let queue = connect(&url, QueueOptions { name: "test".to_owned(), ca_pem }).await.unwrap();
