@@ -81,6 +81,7 @@ impl Coordinator {
             let leadership = Leadership::new(self.clone(), epoch, shutdown.clone());
             let ended = leadership.run().await;
             self.metrics.follow();
+            self.backends.queue.stop_arrivals().await;
             match ended {
                 Ok(()) => self.resign(epoch).await,
                 Err(CoordinatorError::Store(StoreError::Deposed)) => {

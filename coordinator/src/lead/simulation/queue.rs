@@ -142,6 +142,12 @@ impl Queue for SimulatedQueue {
         unreachable!("the schedule takes arrivals itself")
     }
 
+    async fn stop_arrivals(&self) {}
+
+    fn unreadable_total(&self) -> u64 {
+        0
+    }
+
     fn is_up(&self) -> bool {
         true
     }
@@ -155,7 +161,7 @@ struct Unacknowledged<M> {
 }
 
 #[async_trait]
-impl<M: Send> Receipt<M> for Unacknowledged<M> {
+impl<M: Send> Receipt for Unacknowledged<M> {
     async fn acknowledge(mut self: Box<Self>) -> Result<(), QueueError> {
         let mut state = self.state.lock().unwrap();
         let failures = state.failures_percent;
