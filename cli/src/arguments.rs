@@ -9,6 +9,11 @@ use serde::de::value::{Error, StrDeserializer};
 
 use crate::child;
 use crate::plan::seconds_of;
+use crate::settings::Flags;
+
+mod cluster;
+
+pub(crate) use cluster::*;
 
 /// Turns scans into searchable, checked archives.
 #[derive(Debug, Parser)]
@@ -17,6 +22,10 @@ pub(crate) struct Arguments {
     /// What is to be done.
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Where the coordinators are, separated by commas [default: `http://127.0.0.1:7070`]
+    #[arg(long, global = true, value_name = "URL", hide_short_help = true)]
+    pub(crate) coordinator: Option<String>,
 
     /// Settings file (TOML); the environment and flags override it
     #[arg(long, global = true, value_name = "FILE", env = "PAGEMILL_CONFIG")]
@@ -34,8 +43,41 @@ pub(crate) enum Command {
     Ocr(OcrArguments),
     /// Check that this machine has what Pagemill needs
     Doctor(DoctorArguments),
-    /// Check an output folder: the hashes of its files, its ledger, its report
+    /// Check an output folder or a job of a cluster: the hashes of its files, its ledger, its report
     Verify(VerifyArguments),
+    /// Run a coordinator of a cluster
+    Coordinator,
+    /// Run a worker of a cluster
+    Worker(WorkerArguments),
+    /// Submit files, folders and objects to a cluster
+    ///
+    /// Files are uploaded unless the cluster holds them already; `s3://bucket/key`, and with --by-reference files below
+    /// the cluster's source roots, are read where they are. The same command with the same --key goes on.
+    Submit(SubmitArguments),
+    /// List the jobs
+    Jobs(JobsArguments),
+    /// Show how a job stands
+    Job(JobArguments),
+    /// Follow a job until it ends
+    Watch(JobArguments),
+    /// List a job's pages
+    Pages(PagesArguments),
+    /// Fetch what a job delivered, and its report
+    Fetch(FetchArguments),
+    /// Give up what is not done of a job
+    Cancel(JobArguments),
+    /// List dead pages and rejected sources
+    Dead(DeadArguments),
+    /// Have dead pages and rejected sources worked on again
+    Redrive(RedriveArguments),
+    /// List the workers
+    Workers(ClientArguments),
+    /// Have a worker take no new work
+    Cordon(CordonArguments),
+    /// Have a worker finish what it holds, and end
+    Drain(DrainArguments),
+    /// Show what waits and what is on its way
+    Queue(ClientArguments),
     /// Plan a job: workers, core-hours, storage and finish time of so many pages by a deadline
     Plan(PlanArguments),
     /// Become a recognition process; only Pagemill itself calls this
@@ -44,6 +86,25 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The settings that its flags override.
+    pub(crate) fn settings(&self) -> Flags {
+        let (slots, name) = match self {
+            Self::Ocr(ocr) => (ocr.workers, None),
+            Self::Worker(worker) => (worker.slots, worker.name.clone()),
+            _ => (None, None),
+        };
+        let slots = slots.map(|slots| ("worker_slots", slots.to_string()));
+        slots.into_iter().chain(name.map(|name| ("worker_name", name))).collect()
+    }
+
+    /// What it logs unless it is told: a service tells more than a command that somebody looks at.
+    pub(crate) const fn log(&self) -> &'static str {
+        match self {
+            Self::Coordinator | Self::Worker(_) => "info,sqlx=warn,lapin=warn",
+            _ => "warn",
+        }
+    }
+
     /// Whether a machine reads what the command says.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {
@@ -51,7 +112,17 @@ impl Command {
             Self::Doctor(doctor) => doctor.json,
             Self::Verify(verify) => verify.json,
             Self::Plan(plan) => plan.json,
-            Self::RecognitionChild => false,
+            Self::Submit(submit) => submit.json,
+            Self::Jobs(jobs) => jobs.json,
+            Self::Job(job) | Self::Watch(job) | Self::Cancel(job) => job.json,
+            Self::Pages(pages) => pages.json,
+            Self::Fetch(fetch) => fetch.json,
+            Self::Dead(dead) => dead.json,
+            Self::Redrive(redrive) => redrive.json,
+            Self::Workers(client) | Self::Queue(client) => client.json,
+            Self::Cordon(cordon) => cordon.json,
+            Self::Drain(drain) => drain.json,
+            Self::RecognitionChild | Self::Coordinator | Self::Worker(_) => false,
         }
     }
 }
@@ -116,9 +187,9 @@ pub(crate) struct DoctorArguments {
 /// What `pagemill verify` takes.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// Output folder of an earlier run
-    #[arg(value_name = "DIR")]
-    pub(crate) output: PathBuf,
+    /// Output folder of an earlier run, or the number of a cluster's job
+    #[arg(value_name = "DIR|ID")]
+    pub(crate) target: PathBuf,
     /// Write the findings as JSON lines to standard output
     #[arg(long)]
     pub(crate) json: bool,

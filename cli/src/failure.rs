@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NoSource = 3,
     /// Finished, with rejected sources or dead pages.
     Gaps = 4,
+    /// A service could not be reached.
+    Unreachable = 5,
     /// Stopped by the user; the state is kept.
     Interrupted = 130,
 }
@@ -85,6 +87,46 @@ pub(crate) enum Failure {
     /// Nothing can be planned so.
     #[error("{0}")]
     Plan(String),
+    /// A file that is to be submitted can't be read.
+    #[error("read {}: {why}", path.display())]
+    InputUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        why: String,
+    },
+    /// A service does not answer.
+    #[error("reach {address}: {why}")]
+    ServiceUnreachable {
+        /// Where it was looked for.
+        address: String,
+        /// What was said.
+        why: String,
+    },
+    /// A service answers, and does not want us.
+    #[error("{0}")]
+    ServiceRefused(String),
+    /// The coordinator does not want this worker.
+    #[error("{0}")]
+    WorkerRefused(String),
+    /// The cluster has no such job, worker or page, or it is another tenant's.
+    #[error("{0}")]
+    NotFound(String),
+    /// The coordinator can't make sense of the request.
+    #[error("{0}")]
+    RequestInvalid(String),
+    /// The request does not fit the state that something is in.
+    #[error("{0}")]
+    RequestRefused(String),
+    /// The caller is not known, or may not do that.
+    #[error("{0}")]
+    NotPermitted(String),
+    /// A bound of the cluster is reached.
+    #[error("{0}")]
+    LimitReached(String),
+    /// The coordinator failed.
+    #[error("the coordinator failed: {0}")]
+    CoordinatorFailed(String),
     /// Anything else.
     #[error("{0:#}")]
     Internal(#[from] anyhow::Error),
@@ -105,6 +147,16 @@ impl Failure {
             Self::OutputLocked { .. } => "output_locked",
             Self::NotAnOutput(_) => "not_an_output",
             Self::Plan(_) => "plan_impossible",
+            Self::InputUnreadable { .. } => "input_unreadable",
+            Self::ServiceUnreachable { .. } => "service_unreachable",
+            Self::ServiceRefused(_) => "service_refused",
+            Self::WorkerRefused(_) => "worker_refused",
+            Self::NotFound(_) => "not_found",
+            Self::RequestInvalid(_) => "request_invalid",
+            Self::RequestRefused(_) => "request_refused",
+            Self::NotPermitted(_) => "not_permitted",
+            Self::LimitReached(_) => "limit_reached",
+            Self::CoordinatorFailed(_) => "coordinator_failed",
             Self::Internal(_) => "internal",
         }
     }
@@ -118,9 +170,20 @@ impl Failure {
             | Self::OutputIsInput(_)
             | Self::OutputTaken(_)
             | Self::NotAnOutput(_)
-            | Self::Plan(_) => Exit::Usage,
-            Self::InputMissing(_) | Self::NoScan { .. } => Exit::NoSource,
-            Self::Output { .. } | Self::OutputLocked { .. } | Self::Internal(_) => Exit::Internal,
+            | Self::Plan(_)
+            | Self::NotFound(_)
+            | Self::RequestInvalid(_)
+            | Self::RequestRefused(_)
+            | Self::NotPermitted(_) => Exit::Usage,
+            Self::InputMissing(_) | Self::NoScan { .. } | Self::InputUnreadable { .. } => Exit::NoSource,
+            Self::ServiceUnreachable { .. } => Exit::Unreachable,
+            Self::Output { .. }
+            | Self::OutputLocked { .. }
+            | Self::LimitReached(_)
+            | Self::CoordinatorFailed(_)
+            | Self::ServiceRefused(_)
+            | Self::WorkerRefused(_)
+            | Self::Internal(_) => Exit::Internal,
         }
     }
 
@@ -139,6 +202,28 @@ impl Failure {
             Self::OutputLocked { .. } => "wait for that run or stop it; its state is kept",
             Self::NotAnOutput(_) => "name the folder that was given to `pagemill ocr` with -o",
             Self::Plan(_) => "give a later deadline, fewer pages or more slots a worker",
+            Self::InputUnreadable { .. } => {
+                "give yourself the right to read it, or leave it out; the same command goes on"
+            }
+            Self::ServiceUnreachable { .. } => {
+                "see that it runs, that its address is right (PAGEMILL_COORDINATOR_URL, …), and that network and certificates let you reach it"
+            }
+            Self::ServiceRefused(_) => {
+                "correct user, password and rights in the service, or the address that the message names"
+            }
+            Self::WorkerRefused(_) => {
+                "run a worker of the coordinator's version, with a token of role worker"
+            }
+            Self::NotFound(_) => "`pagemill jobs` and `pagemill workers` list what there is for you",
+            Self::RequestInvalid(_) => "correct the arguments; the message names what is wrong",
+            Self::RequestRefused(_) => "see how it stands: `pagemill job ID`, `pagemill workers`",
+            Self::NotPermitted(_) => {
+                "set PAGEMILL_TOKEN_FILE to a token whose role may do that; an admin gives tokens"
+            }
+            Self::LimitReached(_) => {
+                "send less at once, wait, or have an admin raise the limit that the message names"
+            }
+            Self::CoordinatorFailed(_) => "see the coordinator's log; the same command may be repeated",
             Self::Internal(_) => "the same command resumes; `pagemill doctor` checks this machine",
         }
     }

@@ -65,9 +65,12 @@ pub(crate) struct Skipped {
     pub(crate) repeated: u64,
 }
 
-/// Lists what `inputs` hold. `output` is the run's output folder, which exists.
-pub(crate) fn list(inputs: &[PathBuf], output: &Path) -> Result<Listing, Failure> {
-    let output = identity(&fs::metadata(output).map_err(anyhow::Error::from)?);
+/// Lists what `inputs` hold. `output` is the run's output folder, which exists; a job of a cluster may have none.
+pub(crate) fn list(inputs: &[PathBuf], output: Option<&Path>) -> Result<Listing, Failure> {
+    let output = match output {
+        Some(output) => Some(identity(&fs::metadata(output).map_err(anyhow::Error::from)?)),
+        None => None,
+    };
     let mut listing = Listing::default();
     let roots = roots(inputs, output)?;
     listing.skipped.repeated = (inputs.len() - roots.len()) as u64;
@@ -117,7 +120,7 @@ type Entry = (PathBuf, FileStamp);
 
 /// All sources below `root`, level by level: no stack grows with the depth, and the folders of a level are read in
 /// parallel, which pays on network file systems.
-fn walk(root: &Path, output: Identity) -> (Vec<Entry>, Skipped) {
+fn walk(root: &Path, output: Option<Identity>) -> (Vec<Entry>, Skipped) {
     let (mut entries, mut skipped) = (Vec::new(), Skipped::default());
     let mut level = vec![root.to_owned()];
     while !level.is_empty() {
@@ -142,10 +145,10 @@ struct Folder {
 
 impl Folder {
     /// Reads a folder. One that can't be read counts as a source: it is then rejected, and stands in the report.
-    fn read(path: &Path, output: Identity) -> Self {
+    fn read(path: &Path, output: Option<Identity>) -> Self {
         let mut folder = Self::default();
         let listed = fs::metadata(path).and_then(|metadata| {
-            if identity(&metadata) == output || path.join(STATE_FOLDER).is_dir() {
+            if Some(identity(&metadata)) == output || path.join(STATE_FOLDER).is_dir() {
                 folder.skipped.outputs += 1;
                 return Ok(Vec::new());
             }

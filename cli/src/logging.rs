@@ -1,6 +1,6 @@
 //! Logs: to standard error, as `PAGEMILL_LOG` asks.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -10,6 +10,8 @@ use crate::failure::Failure;
 pub(crate) fn start(directives: &str) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| Failure::Setting(format!("log (PAGEMILL_LOG): {error}")))?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    let colours = io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    subscriber.with_ansi(colours).with_target(false).init();
     Ok(())
 }

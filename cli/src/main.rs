@@ -10,6 +10,9 @@ use settings::Settings;
 
 mod arguments;
 mod child;
+mod client;
+mod cluster;
+mod coordinator;
 mod doctor;
 mod embedded;
 mod failure;
@@ -24,7 +27,9 @@ mod progress;
 mod recipe;
 mod report;
 mod settings;
+mod summary;
 mod verify;
+mod worker;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -42,16 +47,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let workers = match &arguments.command {
-        Command::Ocr(ocr) => ocr.workers,
-        _ => None,
-    };
+    let coordinator = arguments.coordinator.clone().map(|url| ("coordinator_url", url));
+    let flags = arguments.command.settings().into_iter().chain(coordinator).collect();
     let environment = std::env::vars_os().filter_map(|(name, value)| {
         // What is not UTF-8 is none of our names and none of our values.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
-    let settings = Settings::read(arguments.config.as_deref(), environment, workers)?;
-    logging::start(&settings.log)?;
+    let settings = Settings::read(arguments.config.as_deref(), environment, flags)?;
+    logging::start(settings.log.as_deref().unwrap_or(arguments.command.log()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()
@@ -62,7 +65,9 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Doctor(doctor) => doctor::run(doctor, &settings),
         Command::Verify(verify) => runtime.block_on(verify::run(verify, &settings)),
         Command::Plan(wish) => plan::run(wish),
-        Command::RecognitionChild => Ok(Exit::Usage),
+        Command::Coordinator => runtime.block_on(coordinator::run(&settings)),
+        Command::Worker(_) => runtime.block_on(worker::run(&settings)),
+        asked => runtime.block_on(client::run(asked, &settings)),
     }
 }
 

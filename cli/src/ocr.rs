@@ -1,15 +1,14 @@
 //! `pagemill ocr`: the embedded run, from INPUT to report. The same command resumes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pagemill_backends::Backends;
 use pagemill_backends::store::{JobStatus, NewSource};
 use pagemill_coordinator::Coordinator;
 use pagemill_domain::ids::JobId;
-use pagemill_domain::ledger::Ledger;
 use pagemill_domain::recipe::Recipe;
 use pagemill_domain::shard::SourceLocation;
-use pagemill_worker::WorkerConfig;
+use pagemill_worker::{Session, WorkerConfig};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +19,10 @@ use crate::output_folder::OutputFolder;
 use crate::progress::{INTERVAL, Progress, print_json, print_line, print_result};
 use crate::report::{self, Report, Run};
 use crate::settings::Settings;
-use crate::{child, embedded, interrupt, overwriting, recipe};
+use crate::{child, embedded, interrupt, overwriting, recipe, summary};
 
 /// Sources that one transaction takes.
 const SOURCES_PER_CHUNK: usize = 1_000;
-
-/// Rejected sources and gaps that the terminal shows; the report has them all.
-const SHOWN_MAX: usize = 10;
 
 /// Recognises what the arguments name.
 pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result<Exit, Failure> {
@@ -35,7 +31,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
     child::models().check(&recipe).map_err(|error| Failure::Models(error.to_string()))?;
     let interrupted = interrupt::watch()?;
     let output = OutputFolder::open(&arguments.output)?;
-    let Listing { sources, skipped } = listing::list(&arguments.inputs, output.path())?;
+    let Listing { sources, skipped } = listing::list(&arguments.inputs, Some(output.path()))?;
     let mut progress = Progress::new(arguments.json);
     if let Some(summary) = skipped.summary() {
         progress.note(&format!("passed over: {summary}"));
@@ -68,7 +64,7 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
         outcomes_ignored: status.outcomes_ignored,
     };
     let report = report::write(&embedded.coordinator, &output, embedded.job, run).await?;
-    let exit = exit_of(&report.ledger.counts);
+    let exit = summary::exit_of(&report.ledger.counts);
     show(&report, exit, arguments);
     Ok(exit)
 }
@@ -113,14 +109,19 @@ impl Embedded {
     ) -> Result<bool, Failure> {
         let (stop_worker, stop_coordinator) = (CancellationToken::new(), CancellationToken::new());
         let worker = WorkerConfig {
+            name: "embedded".into(),
             slots: settings.worker_slots as usize,
             program: child::program(),
             models: child::models().folder().to_owned(),
             limits: settings.limits.clone(),
             require_sandbox: settings.require_sandbox,
+            // Whoever can't wait for the pages in hand presses Ctrl-C again.
+            grace: Duration::MAX,
+            http_listen: None,
         };
         let (queue, blobs) = (self.backends.queue.clone(), self.backends.blobs.clone());
-        let mut worker = tokio::spawn(pagemill_worker::run(worker, queue, blobs, stop_worker.clone()));
+        let mut worker =
+            tokio::spawn(pagemill_worker::run(worker, queue, blobs, Session::Alone, stop_worker.clone()));
         let (coordinator, token) = (self.coordinator.clone(), stop_coordinator.clone());
         let mut coordinator = tokio::spawn(async move { coordinator.run(token).await });
         let mut tick = tokio::time::interval(INTERVAL);
@@ -173,16 +174,6 @@ fn new_source(source: ListedSource) -> NewSource {
     }
 }
 
-fn exit_of(ledger: &Ledger) -> Exit {
-    if ledger.sources.inspected == 0 {
-        Exit::NoSource
-    } else if ledger.sources.rejected + ledger.pages.dead + ledger.documents.failed > 0 {
-        Exit::Gaps
-    } else {
-        Exit::Complete
-    }
-}
-
 fn say_interrupted(as_json: bool) {
     if as_json {
         print_json(&json!({"event": "interrupted", "exit": Exit::Interrupted as u8}));
@@ -208,31 +199,14 @@ fn show(report: &Report, exit: Exit, arguments: &OcrArguments) {
 /// What a run came to, for people.
 fn summary(report: &Report, output: &str) -> Vec<String> {
     let Report { ledger, run } = report;
-    let (sources, pages, documents) =
-        (&ledger.counts.sources, &ledger.counts.pages, &ledger.counts.documents);
-    let mut lines = Vec::new();
-    for source in ledger.rejected.iter().take(SHOWN_MAX) {
-        lines.push(format!("rejected  {}: {} ({})", source.path, source.reason, source.code));
-    }
-    for gap in ledger.gaps.iter().take(SHOWN_MAX) {
-        lines.push(format!("dead      {} page {}: {} ({})", gap.path, gap.page, gap.reason, gap.code));
-    }
-    let hidden = (sources.rejected + pages.dead).saturating_sub(lines.len() as u64);
-    if hidden > 0 {
-        lines.push(format!("          and {hidden} more"));
-    }
+    // A report that was just written can be read back.
+    let listed = serde_json::to_value(ledger).unwrap_or_default();
+    let mut lines = summary::exceptions(&ledger.counts, &listed);
+    lines.extend(summary::equations(&ledger.counts));
     let rate = if run.seconds > 0.0 { run.pages_read as f64 / run.seconds } else { 0.0 };
     lines.push(format!(
-        "sources   {} submitted = {} inspected + {} rejected + {} cancelled",
-        sources.submitted, sources.inspected, sources.rejected, sources.cancelled
-    ));
-    lines.push(format!(
-        "pages     {} declared = {} recognised + {} blank + {} kept + {} dead + {} cancelled",
-        pages.declared, pages.recognised, pages.blank, pages.kept, pages.dead, pages.cancelled
-    ));
-    lines.push(format!(
         "documents {} delivered to {output}; this run read {} pages in {:.1} s, {rate:.2} pages/s",
-        documents.delivered, run.pages_read, run.seconds
+        ledger.counts.documents.delivered, run.pages_read, run.seconds
     ));
     lines.push(format!("report    {output}/{}", report::REPORT));
     lines

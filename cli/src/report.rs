@@ -86,17 +86,24 @@ fn fail(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// A file that is written aside and appears whole.
-struct WholeFile(NamedTempFile);
+pub(crate) struct WholeFile(NamedTempFile);
 
 impl WholeFile {
-    fn create(output: &OutputFolder) -> Result<Self, Failure> {
+    /// A file beside the output folder's state.
+    pub(crate) fn create(output: &OutputFolder) -> Result<Self, Failure> {
         // The mode that the user's umask gives any new file, not the private one of temporary files.
         let mode = Permissions::from_mode(0o666);
         let file = tempfile::Builder::new().permissions(mode).tempfile_in(output.state());
         file.map(Self).map_err(|error| fail(&error))
     }
 
-    fn publish(self, output: &OutputFolder, name: &str) -> Result<(), Failure> {
+    /// What to write to.
+    pub(crate) fn writer(&mut self) -> &mut File {
+        self.0.as_file_mut()
+    }
+
+    /// Makes the file durable, and visible under `name` in the output folder.
+    pub(crate) fn publish(self, output: &OutputFolder, name: &str) -> Result<(), Failure> {
         self.0.as_file().sync_all().map_err(|error| fail(&error))?;
         self.0.persist(output.path().join(name)).map_err(|error| fail(&error))?;
         File::open(output.path()).and_then(|folder| folder.sync_all()).map_err(|error| fail(&error))

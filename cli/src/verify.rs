@@ -1,27 +1,26 @@
-//! `pagemill verify`: whether an output folder is what its ledger says.
+//! `pagemill verify`: whether an output folder, or a job of a cluster, is what its ledger says.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use pagemill_backends::Backends;
-use pagemill_backends::store::{JobState, StoreError};
+use pagemill_backends::store::JobState;
 use pagemill_domain::hash::{ContentHash, ContentHasher};
 use pagemill_domain::ids::JobId;
+use pagemill_domain::job::TENANT_DEFAULT;
 use pagemill_domain::outcome::Artifact;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 
 use crate::arguments::VerifyArguments;
-use crate::embedded;
+use crate::client;
+use crate::embedded::{self, JOB_KEY};
 use crate::failure::{Exit, Failure};
 use crate::output_folder::OutputFolder;
 use crate::progress::{print_json, print_result};
 use crate::report;
 use crate::settings::Settings;
-
-/// An output folder holds one job, the first of its store.
-const JOB: JobId = JobId(1);
 
 /// Documents that are checked at once.
 const DOCUMENTS_PER_READ: u32 = 500;
@@ -30,33 +29,52 @@ const DOCUMENTS_PER_READ: u32 = 500;
 const BUFFER_BYTES: usize = 1 << 20;
 
 /// Something that is not as the ledger says.
-struct Complaint {
-    path: String,
-    what: String,
+pub(crate) struct Complaint {
+    /// What it is about.
+    pub(crate) path: String,
+    /// What is wrong.
+    pub(crate) what: String,
 }
 
-/// Checks an output folder.
+/// What a check found.
+pub(crate) struct Findings {
+    /// Files that were checked.
+    pub(crate) files: u64,
+    /// What is wrong.
+    pub(crate) complaints: Vec<Complaint>,
+}
+
+/// Checks an output folder, or a job of a cluster where its number is named.
 pub(crate) async fn run(arguments: &VerifyArguments, settings: &Settings) -> Result<Exit, Failure> {
-    let output = OutputFolder::open_existing(&arguments.output)?;
-    let backends = embedded::backends(&output, settings).await?;
-    let status = match backends.store.status(JOB).await {
-        Err(StoreError::NoSuchJob(_)) => return Err(Failure::NotAnOutput(arguments.output.clone())),
-        status => status.map_err(anyhow::Error::from)?,
+    let target = &arguments.target;
+    let job = target.to_str().and_then(|text| text.parse().ok()).filter(|_| !target.exists());
+    let Findings { files, complaints } = match job {
+        Some(job) => client::verify::check(job, settings).await?,
+        None => check_folder(target, settings).await?,
     };
-    let (files, mut complaints) = check_artifacts(&backends, output.path()).await?;
+    show(arguments.json, files, &complaints);
+    Ok(if complaints.is_empty() { Exit::Complete } else { Exit::Gaps })
+}
+
+async fn check_folder(folder: &Path, settings: &Settings) -> Result<Findings, Failure> {
+    let output = OutputFolder::open_existing(folder)?;
+    let backends = embedded::backends(&output, settings).await?;
+    let job = backends.store.find_job(TENANT_DEFAULT, JOB_KEY).await.map_err(anyhow::Error::from)?;
+    let job = job.ok_or_else(|| Failure::NotAnOutput(folder.to_owned()))?;
+    let status = backends.store.status(job).await.map_err(anyhow::Error::from)?;
+    let (files, mut complaints) = check_artifacts(&backends, job, output.path()).await?;
     if let Err(imbalance) = status.ledger.balance() {
         complaints.push(Complaint { path: "ledger".into(), what: imbalance.to_string() });
     }
     if status.state == JobState::Closed {
-        complaints.extend(check_report(&backends, settings, output.path()).await?);
+        complaints.extend(check_report(&backends, job, settings, output.path()).await?);
     } else {
         complaints.push(Complaint {
             path: "ledger".into(),
             what: "the run is not finished: the same `pagemill ocr` command goes on".into(),
         });
     }
-    show(arguments.json, files, &complaints);
-    Ok(if complaints.is_empty() { Exit::Complete } else { Exit::Gaps })
+    Ok(Findings { files, complaints })
 }
 
 fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
@@ -77,10 +95,14 @@ fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
 }
 
 /// Hashes every artifact in the ledger; returns how many there are.
-async fn check_artifacts(backends: &Backends, output: &Path) -> Result<(u64, Vec<Complaint>), Failure> {
+async fn check_artifacts(
+    backends: &Backends,
+    job: JobId,
+    output: &Path,
+) -> Result<(u64, Vec<Complaint>), Failure> {
     let (mut files, mut complaints, mut after) = (0, Vec::new(), 0);
     loop {
-        let documents = backends.store.list_documents(JOB, after, DOCUMENTS_PER_READ).await;
+        let documents = backends.store.list_documents(job, after, DOCUMENTS_PER_READ).await;
         let documents = documents.map_err(anyhow::Error::from)?;
         let Some(last) = documents.last() else { return Ok((files, complaints)) };
         after = last.id.0;
@@ -123,6 +145,7 @@ fn hash(path: &Path) -> io::Result<(u64, ContentHash)> {
 /// Compares the report's files with what the store would report now.
 async fn check_report(
     backends: &Backends,
+    job: JobId,
     settings: &Settings,
     output: &Path,
 ) -> Result<Vec<Complaint>, Failure> {
@@ -139,7 +162,7 @@ async fn check_report(
     };
     let mut pages = HashingWriter::default();
     let coordinator = embedded::coordinator(backends, settings)?;
-    let ledger = coordinator.report(JOB, dpi_min as u32, &mut pages).await.map_err(anyhow::Error::from)?;
+    let ledger = coordinator.report(job, dpi_min as u32, &mut pages).await.map_err(anyhow::Error::from)?;
     let mut complaints = Vec::new();
     if serde_json::to_value(&ledger).map_err(anyhow::Error::from)? != written["ledger"] {
         complaints.extend(complaint(report::REPORT, "its ledger differs from the state".into()));

@@ -24,6 +24,11 @@ pub struct Limits {
     pub page_cpu_seconds_max: u32,
     /// Wall seconds that one page may take; more means that the machine starved or the child hangs, which is a loss.
     pub page_wall_seconds_max: u32,
+    /// Wall seconds that a shard may be in a worker's hands: then it reports what it has, and the rest is sent again.
+    /// Far below the 30 minutes that a broker waits for an acknowledgement.
+    pub shard_wall_seconds_max: u32,
+    /// Seconds that a worker waits for a source while the blob store is away; more is a loss.
+    pub blob_wait_seconds_max: u32,
     /// Faults after which a page is dead.
     pub faults_max: u32,
     /// Losses after which a page is dead: a page that takes its worker down with it, or hangs idle.
@@ -47,6 +52,8 @@ impl Default for Limits {
             child_pages_max: 500,
             page_cpu_seconds_max: 60,
             page_wall_seconds_max: 300,
+            shard_wall_seconds_max: 600,
+            blob_wait_seconds_max: 300,
             faults_max: 4,
             losses_max: 25,
             pages_per_shard_max: 64,

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use pagemill_backends::blobs::BlobError;
 use pagemill_domain::naming::Stem;
 use pagemill_domain::outcome::{DocumentReport, DocumentResult, Gap, Loss};
 use pagemill_domain::page::PageState;
@@ -18,7 +19,10 @@ use pagemill_formats::{DocumentInfo, DocumentPage, DocumentWriter, SourcedImage,
 use pagemill_recognition::boxed::client::BoxError;
 
 use crate::WorkerError;
+use crate::back_off::BackOff;
+use crate::error::Halt;
 use crate::page_source::{OpenSource, Unusable, open};
+use crate::patience::is_away;
 use crate::results;
 use crate::slot::Bench;
 use crate::staged::StagedArtifact;
@@ -26,32 +30,54 @@ use crate::staged::StagedArtifact;
 /// Tries to get a page's image from the box before a placeholder stands for it.
 const IMAGE_TRIES_MAX: u32 = 2;
 
-/// Writes a document's artifacts. They become visible when all of them are complete.
+/// Writes a document's artifacts. They become visible when all of them are complete. While the blob store is away, it
+/// begins again.
 pub(crate) fn assemble(
     bench: &mut Bench,
     plan: &DocumentPlan,
     recipe: &Recipe,
-) -> Result<DocumentReport, WorkerError> {
-    let result = match deliver(bench, plan, recipe) {
-        Ok(result) => result,
-        Err(Stopped::Lost(loss)) => {
-            tracing::warn!(document = plan.id.0, %loss, "a document could not be assembled");
-            DocumentResult::Lost(loss)
+) -> Result<DocumentReport, Halt> {
+    let mut back_off = BackOff::default();
+    loop {
+        match deliver(bench, plan, recipe) {
+            Ok(result) => return Ok(DocumentReport { document: plan.id, result }),
+            Err(Stopped::Away(error)) => bench.wait_for_blobs(&mut back_off, &error)?,
+            Err(Stopped::Lost(loss)) => {
+                tracing::warn!(document = plan.id.0, %loss, "a document could not be assembled");
+                return Ok(lost(plan, loss));
+            }
+            Err(Stopped::Halt(halt)) => return Err(halt),
         }
-        Err(Stopped::Worker(error)) => return Err(error),
-    };
-    Ok(DocumentReport { document: plan.id, result })
+    }
 }
 
-/// Why assembling stopped: the document can't be had now, or the worker can't work.
+/// The report of a document that nothing could be done for.
+pub(crate) fn lost(plan: &DocumentPlan, loss: Loss) -> DocumentReport {
+    DocumentReport { document: plan.id, result: DocumentResult::Lost(loss) }
+}
+
+/// Why assembling stopped: the blob store is away, the document can't be had now, or the work on it ends.
 enum Stopped {
+    Away(BlobError),
     Lost(Loss),
-    Worker(WorkerError),
+    Halt(Halt),
+}
+
+impl From<Halt> for Stopped {
+    fn from(halt: Halt) -> Self {
+        Self::Halt(halt)
+    }
 }
 
 impl From<WorkerError> for Stopped {
     fn from(error: WorkerError) -> Self {
-        Self::Worker(error)
+        Self::Halt(error.into())
+    }
+}
+
+impl From<BlobError> for Stopped {
+    fn from(error: BlobError) -> Self {
+        if is_away(&error) { Self::Away(error) } else { Self::Halt(error.into()) }
     }
 }
 
@@ -59,7 +85,7 @@ impl From<WriteError> for Stopped {
     fn from(error: WriteError) -> Self {
         match error {
             // Our side of the copy: the disk is full or gone, and no document can be written.
-            WriteError::Output(_) => Self::Worker(error.into()),
+            WriteError::Output(_) => Self::Halt(error.into()),
             other => Self::Lost(Loss::Unavailable { what: other.to_string() }),
         }
     }
@@ -103,13 +129,14 @@ fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<Do
     }
     let mut number = 0;
     for planned in &plan.sources {
-        let source = open(bench, &planned.source)?;
+        let source = open(bench, &planned.source)??;
         if recipe.formats.contains(&Format::Pdf) && plan.deliver_original {
             assembly.copy_original(bench, &source)?;
         }
         for page in &planned.pages {
+            bench.check_wanted()?;
             if bench.is_stopping() {
-                return Err(Stopped::Lost(Loss::Interrupted));
+                return Err(Halt::HandBack.into());
             }
             number += 1;
             assembly.add_page(bench, planned, &source, page, number)?;
@@ -188,10 +215,11 @@ impl Assembly<'_> {
             return Ok(None);
         }
         if let Some(result) = &page.result {
-            let unavailable = |what: String| Stopped::Lost(Loss::Unavailable { what });
-            let part =
-                bench.wait(bench.blobs.get_result(result)).map_err(|error| unavailable(error.to_string()))?;
-            return results::decode(&part).map(Some).map_err(|error| unavailable(error.to_string()));
+            let unavailable =
+                |error: &dyn std::fmt::Display| Stopped::Lost(Loss::Unavailable { what: error.to_string() });
+            let fetched = bench.fetch(|| bench.blobs().get_result(result))?;
+            let part = fetched.map_err(|error| unavailable(&error))?;
+            return results::decode(&part).map(Some).map_err(|error| unavailable(&error));
         }
         if page.state != PageState::Kept {
             return Ok(None);

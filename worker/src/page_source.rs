@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use pagemill_backends::blobs::OpenedSource;
 use pagemill_domain::hash::{ContentHash, ContentHasher};
 use pagemill_domain::outcome::Loss;
 use pagemill_domain::scan::PageDefect;
 use pagemill_domain::shard::{FileStamp, SourceRef};
 use pagemill_recognition::boxed::client::SourceFile;
 
+use crate::error::Halt;
 use crate::slot::Bench;
 
 /// Bytes that are hashed at once.
@@ -40,22 +42,27 @@ impl Unusable {
     }
 }
 
-/// Opens an inspected source.
-pub(crate) fn open(bench: &Bench, source: &SourceRef) -> Result<OpenSource, Unusable> {
-    let lost = |what: String| Unusable::Lost(Loss::Unavailable { what });
-    let opened = bench
-        .wait(bench.blobs.open_source(&source.location, source.hash))
-        .map_err(|error| lost(error.to_string()))?;
+/// Opens an inspected source; the outer error ends the work on the shard.
+pub(crate) fn open(bench: &Bench, source: &SourceRef) -> Result<Result<OpenSource, Unusable>, Halt> {
+    let fetched = bench.fetch(|| bench.blobs().open_source(&source.location, source.hash))?;
+    Ok(fetched.map_err(|error| lost(&error)).and_then(|opened| check(opened, source)))
+}
+
+fn lost(error: &dyn std::fmt::Display) -> Unusable {
+    Unusable::Lost(Loss::Unavailable { what: error.to_string() })
+}
+
+fn check(opened: OpenedSource, source: &SourceRef) -> Result<OpenSource, Unusable> {
     let file = opened.file;
-    let found = stamp(&file).map_err(|error| lost(error.to_string()))?;
+    let found = stamp(&file).map_err(|error| lost(&error))?;
     if !opened.hash_checked && found != source.stamp {
-        let hash = hash(&file).map_err(|error| lost(error.to_string()))?;
+        let hash = hash(&file).map_err(|error| lost(&error))?;
         if source.hash != Some(hash) {
             return Err(Unusable::Changed);
         }
     }
-    let copy = file.try_clone().map_err(|error| lost(error.to_string()))?;
-    let boxed = SourceFile::new(copy).map_err(|rejection| lost(rejection.to_string()))?;
+    let copy = file.try_clone().map_err(|error| lost(&error))?;
+    let boxed = SourceFile::new(copy).map_err(|rejection| lost(&rejection))?;
     Ok(OpenSource { boxed, file })
 }
 

@@ -1,6 +1,7 @@
 //! Recognising: page after page through the box, one result object for the shard.
 
-use pagemill_domain::outcome::{Fault, PageReport, PageResult};
+use pagemill_domain::ids::SourceId;
+use pagemill_domain::outcome::{Fault, Loss, PageReport, PageResult};
 use pagemill_domain::page::PageSummary;
 use pagemill_domain::scan::PageDefect;
 use pagemill_domain::shard::PagesOfSource;
@@ -8,6 +9,7 @@ use pagemill_recognition::boxed::client::BoxError;
 use pagemill_recognition::reader::Reading;
 
 use crate::WorkerError;
+use crate::error::Halt;
 use crate::page_source::{OpenSource, open};
 use crate::results::{Part, ResultObject};
 use crate::slot::Bench;
@@ -19,20 +21,25 @@ enum Pending {
 }
 
 /// Reads the pages of a shard; those that a stopping worker does not come to have no entry.
-pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<Vec<PageReport>, WorkerError> {
+pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<Vec<PageReport>, Halt> {
     let mut object = ResultObject::default();
     let mut pending = Vec::new();
     for group in groups {
         let id = group.source.id;
-        match open(bench, &group.source) {
+        if must_stop(bench, &pending)? {
+            break;
+        }
+        match open(bench, &group.source)? {
             Ok(source) => {
                 for &number in &group.pages {
-                    if bench.is_stopping() {
+                    if must_stop(bench, &pending)? {
                         break;
                     }
                     pending.push((id, number, read(bench, &source, number, group.degraded, &mut object)?));
                 }
             }
+            // Whoever stops does not wait for a blob store that is away: another will.
+            Err(_) if bench.is_stopping() => break,
             Err(unusable) => {
                 let result = unusable.into_page_result();
                 pending.extend(group.pages.iter().map(|&number| (id, number, Pending::Done(result.clone()))));
@@ -40,7 +47,7 @@ pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<V
         }
     }
     let blob = match object.into_bytes() {
-        Some(bytes) => Some(bench.wait(bench.blobs.put_result(bytes))?),
+        Some(bytes) => Some(bench.persist(|| bench.blobs().put_result(bytes.clone()))?),
         None => None,
     };
     let reports = pending.into_iter().map(|(source, number, pending)| {
@@ -50,11 +57,25 @@ pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<V
                 PageResult::Recognised { result: part.of(blob), summary }
             }
             // A part was added, so the object is not empty.
-            (Pending::Recognised(..), None) => return Err(WorkerError::SlotStopped),
+            (Pending::Recognised(..), None) => return Err(WorkerError::SlotStopped.into()),
         };
         Ok(PageReport { source, number, result })
     });
     reports.collect()
+}
+
+/// Whether the rest of the shard is handed back: the worker stops, or the shard takes too long. It makes some way in
+/// any case.
+fn must_stop(bench: &Bench, pending: &[(SourceId, u32, Pending)]) -> Result<bool, Halt> {
+    bench.check_wanted()?;
+    Ok(bench.is_stopping() || (bench.is_out_of_time() && !pending.is_empty()))
+}
+
+/// The reports of pages that nothing could be done for.
+pub(crate) fn lost(groups: &[PagesOfSource], loss: &Loss) -> Vec<PageReport> {
+    let pages = groups.iter().flat_map(|group| group.pages.iter().map(|&number| (group.source.id, number)));
+    let report = |(source, number)| PageReport { source, number, result: PageResult::Lost(loss.clone()) };
+    pages.map(report).collect()
 }
 
 fn read(
@@ -66,9 +87,11 @@ fn read(
 ) -> Result<Pending, WorkerError> {
     let answered = bench.client()?.read(&source.boxed, number, degraded);
     bench.spend(answered.cost);
+    bench.metrics().observe_page_cpu(answered.cost.cpu);
     let done = match answered.result {
         Ok(reading) if reading.blank => PageResult::Blank { summary: summary(&reading, degraded) },
         Ok(reading) => {
+            bench.metrics().observe_words(&reading.text);
             let part = object.add(&reading.text).map_err(WorkerError::Encode)?;
             return Ok(Pending::Recognised(part, summary(&reading, degraded)));
         }

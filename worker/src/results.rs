@@ -8,7 +8,7 @@ use pagemill_domain::hash::ContentHash;
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::shard::{DocumentPlan, ResultRef};
 
-use crate::WorkerError;
+use crate::error::Halt;
 use crate::slot::Bench;
 
 /// zstd's own default: smaller gains little on a page's 10 to 100 KiB and costs several times the CPU.
@@ -57,10 +57,15 @@ impl Part {
     }
 }
 
-/// A document's plan that was too large for a message.
-pub(crate) fn stored_plan(bench: &Bench, stored: &ResultRef) -> Result<DocumentPlan, WorkerError> {
-    let json = bench.wait(bench.blobs.get_result(stored))?;
-    serde_json::from_slice(&json).map_err(|error| WorkerError::Encode(error.into()))
+/// A document's plan that was too large for a message. One that can't be read names no document to report on: its
+/// shard is forgotten, and the coordinator finds that nobody has it.
+pub(crate) fn stored_plan(bench: &Bench, stored: &ResultRef) -> Result<DocumentPlan, Halt> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a document's plan can't be read");
+        Halt::Forget
+    };
+    let json = bench.fetch(|| bench.blobs().get_result(stored))?.map_err(|error| unreadable(&error))?;
+    serde_json::from_slice(&json).map_err(|error| unreadable(&error))
 }
 
 /// A page's text from its part of a result object.

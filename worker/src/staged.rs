@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pagemill_backends::blobs::Staging;
+use pagemill_backends::blobs::{BlobError, Staging};
 use pagemill_domain::hash::ContentHasher;
 use pagemill_domain::outcome::Artifact;
 use pagemill_domain::recipe::Format;
 
-use crate::WorkerError;
 use crate::slot::Bench;
 
 /// Bytes that are gathered before they go to the file.
@@ -41,19 +40,23 @@ impl StagedArtifact {
         bench: &Bench,
         format: Format,
         name: String,
-    ) -> Result<(Self, StagedWriter), WorkerError> {
-        let mut staging = bench.wait(bench.blobs.stage_artifact())?;
-        let file = staging.file().try_clone().map_err(pagemill_formats::WriteError::Output)?;
+    ) -> Result<(Self, StagedWriter), BlobError> {
+        let mut staging = bench.wait(bench.blobs().stage_artifact())?;
+        let file = staging.file().try_clone().map_err(|source| BlobError::Io {
+            action: "open again",
+            path: name.clone().into(),
+            source,
+        })?;
         let sum = Arc::<Mutex<Sum>>::default();
         let writer = StagedWriter { out: BufWriter::with_capacity(BUFFER_BYTES, file), sum: sum.clone() };
         Ok((Self { format, name, staging, sum }, writer))
     }
 
     /// Makes the file durable and visible. Its writer must have been flushed and dropped.
-    pub(crate) fn commit(self, bench: &Bench) -> Result<Artifact, WorkerError> {
+    pub(crate) fn commit(self, bench: &Bench) -> Result<Artifact, BlobError> {
         let sum = std::mem::take(&mut *self.sum.lock().unwrap_or_else(PoisonError::into_inner));
         let hash = sum.hasher.finish();
-        bench.wait(bench.blobs.commit_artifact(self.staging, &self.name, hash))?;
+        bench.wait(bench.blobs().commit_artifact(self.staging, &self.name, hash))?;
         Ok(Artifact { format: self.format, name: self.name, bytes: sum.bytes, hash })
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct Root {
 
 /// The INPUTs as they were named, each once. Of several, a folder gets its name as prefix; a file only if an earlier one has
 /// its name, and then its folder's name.
-pub(super) fn roots(inputs: &[PathBuf], output: Identity) -> Result<Vec<Root>, Failure> {
+pub(super) fn roots(inputs: &[PathBuf], output: Option<Identity>) -> Result<Vec<Root>, Failure> {
     let mut paths = HashSet::new();
     let mut roots = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -49,11 +49,11 @@ pub(super) fn roots(inputs: &[PathBuf], output: Identity) -> Result<Vec<Root>, F
 }
 
 impl Root {
-    fn find(input: &Path, output: Identity) -> Result<Self, Failure> {
+    fn find(input: &Path, output: Option<Identity>) -> Result<Self, Failure> {
         let missing = |_| Failure::InputMissing(input.to_owned());
         let path = fs::canonicalize(input).map_err(missing)?;
         let metadata = fs::metadata(&path).map_err(missing)?;
-        if identity(&metadata) == output {
+        if Some(identity(&metadata)) == output {
             return Err(Failure::OutputIsInput(input.to_owned()));
         }
         Ok(Self { path, is_folder: metadata.is_dir(), prefix: String::new() })

@@ -1,0 +1,89 @@
+//! The worker's HTTP side: `/metrics`, `/healthz`, `/readyz`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use pagemill_backends::queue::Queue;
+use tokio::net::TcpListener;
+
+use crate::WorkerError;
+use crate::metrics::Metrics;
+use crate::standing::{Duty, Standing};
+
+/// What the answers come from.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) standing: Arc<Standing>,
+    pub(crate) queue: Arc<dyn Queue>,
+}
+
+/// Answers on `address` for as long as the process lives.
+pub(crate) async fn listen(address: SocketAddr, observed: Observed) -> Result<(), WorkerError> {
+    let refused = |source| WorkerError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    tracing::info!(address = %listener.local_addr().map_err(refused)?, "metrics are served");
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router(observed)).await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    });
+    Ok(())
+}
+
+fn router(observed: Observed) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(observed)
+}
+
+async fn metrics(State(observed): State<Observed>) -> impl IntoResponse {
+    let (slots, busy) = observed.standing.slots();
+    observed.metrics.set_slots(slots, busy, observed.standing.duty() == Duty::Serve);
+    match observed.metrics.text() {
+        Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "text/plain")], error.to_string()),
+    }
+}
+
+/// Ready once a coordinator has accepted the worker, until it drains.
+async fn ready(State(observed): State<Observed>) -> impl IntoResponse {
+    let duty = observed.standing.duty();
+    let is_ready = matches!(duty, Duty::Serve | Duty::Cordon);
+    let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let broker = if observed.queue.is_up() { "up" } else { "down" };
+    (status, format!("{}\nbroker {broker}\n", duty.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use pagemill_backends::queue::MemoryQueue;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tells_how_the_worker_stands() {
+        let standing = Standing::applicant(4);
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let observed =
+            Observed { metrics, standing: standing.clone(), queue: Arc::new(MemoryQueue::default()) };
+        let ask = || async { ready(State(observed.clone())).await.into_response().status() };
+        assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);
+        standing.set_duty(Duty::Serve);
+        assert_eq!(ask().await, StatusCode::OK);
+        let answer = super::metrics(State(observed.clone())).await.into_response();
+        let text = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert!(text.contains(r#"pagemill_worker_slots{state="free"} 4"#), "{text}");
+        assert!(text.contains("pagemill_build_info{"), "{text}");
+    }
+}
