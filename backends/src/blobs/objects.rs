@@ -172,18 +172,18 @@ impl ObjectBlobs {
         if let Some(file) = hash.and_then(|hash| self.cache.open(&cache_key(hash))) {
             return Ok(OpenedSource { file, hash_checked: true });
         }
-        let staging = self.scratch.file()?;
-        let mut writer = FileWriter::new(&staging)?;
+        let staging = self.scratch.file().map_err(uncached)?;
+        let mut writer = FileWriter::new(&staging).map_err(uncached)?;
         let mut pieces = fetch().await?;
         while let Some(piece) = pieces.try_next().await? {
-            writer.write(&piece).await?;
+            writer.write(&piece).await.map_err(uncached)?;
         }
         let bytes = writer.bytes;
-        let found = writer.finish().await?;
+        let found = writer.finish().await.map_err(uncached)?;
         if let Some(hash) = hash.filter(|hash| *hash != found) {
             return Err(BlobError::Damaged(hash));
         }
-        let file = reopened(&staging)?;
+        let file = reopened(&staging).map_err(uncached)?;
         self.cache.keep(&cache_key(found), staging, bytes);
         Ok(OpenedSource { file, hash_checked: hash.is_some() })
     }
@@ -252,6 +252,11 @@ impl FileWriter {
         self.file.flush().await.map_err(io_error("write", "a staged file".as_ref()))?;
         Ok(self.hasher.finish())
     }
+}
+
+/// That this machine's disk is full says nothing about the source: it can be fetched later, or elsewhere.
+fn uncached(error: BlobError) -> BlobError {
+    BlobError::Unavailable { action: "keep a source that was fetched", why: error.to_string() }
 }
 
 /// Another handle on the file, at its beginning.

@@ -18,11 +18,13 @@ use tonic::transport::server::Router;
 use crate::Coordinator;
 use crate::access::Access;
 
+mod artifacts;
 mod convert;
 mod jobs;
 mod new_source;
 mod paging;
 mod session;
+mod sources;
 mod status;
 mod streams;
 mod workers;
@@ -39,8 +41,10 @@ const HEADER_BYTES_MAX: u32 = 16 << 10;
 /// How long a request may take that is answered at once.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Watches, reports and workers' sessions that are open at once.
+/// Watches, reports, uploads, fetches and workers' sessions that are open at once.
 const WATCHES_MAX: usize = 1_000;
+const UPLOADS_MAX: usize = 256;
+const FETCHES_MAX: usize = 256;
 const REPORTS_MAX: usize = 8;
 const SESSIONS_MAX: usize = 10_000;
 
@@ -55,6 +59,8 @@ pub(crate) struct Services {
     pub(crate) shutdown: CancellationToken,
     watches: Arc<Semaphore>,
     reports: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
 }
 
@@ -79,6 +85,8 @@ impl Services {
             shutdown,
             watches: at_once(WATCHES_MAX),
             reports: at_once(REPORTS_MAX),
+            uploads: at_once(UPLOADS_MAX),
+            fetches: at_once(FETCHES_MAX),
             sessions: at_once(SESSIONS_MAX),
         }
     }
@@ -107,6 +115,8 @@ impl Services {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(served!(v1::jobs_server::JobsServer<Self>, self))
+            .add_service(served!(v1::sources_server::SourcesServer<Self>, self))
+            .add_service(served!(v1::artifacts_server::ArtifactsServer<Self>, self))
             .add_service(served!(v1::workers_server::WorkersServer<Self>, self)))
     }
 }

@@ -26,7 +26,7 @@ const MESSAGES_WAITING_MAX: usize = 4;
 /// Bytes of a report's ledger: its lists are shortened to it, and say so.
 const LEDGER_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 2;
 
-type Answers<T> = mpsc::Sender<Result<T, Status>>;
+pub(super) type Answers<T> = mpsc::Sender<Result<T, Status>>;
 
 impl Services {
     /// How a job stands, now and whenever it changed.
@@ -111,7 +111,7 @@ async fn send_report(
 }
 
 /// A stream of what `work` sends; an error ends it.
-fn answers<T, F>(work: impl FnOnce(Answers<T>) -> F) -> BoxStream<'static, Result<T, Status>>
+pub(super) fn answers<T, F>(work: impl FnOnce(Answers<T>) -> F) -> BoxStream<'static, Result<T, Status>>
 where
     T: Send + 'static,
     F: Future<Output = Result<(), Status>> + Send + 'static,

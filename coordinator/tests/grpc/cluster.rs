@@ -1,5 +1,6 @@
 //! A coordinator that serves, and a worker that answers.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,12 @@ use pagemill_domain::geometry::Orientation;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{
-    DocumentReport, DocumentResult, Fingerprint, Outcome, PageReport, PageResult, Report, SourceReport,
-    SourceResult,
+    Artifact, DocumentReport, DocumentResult, Fingerprint, Outcome, PageReport, PageResult, Report,
+    SourceReport, SourceResult,
 };
 use pagemill_domain::page::PageSummary;
 use pagemill_domain::page_text::PageText;
+use pagemill_domain::recipe::Format;
 use pagemill_domain::scan::{
     Dpi, DpiRule, ExistingText, PageDefect, PageFacts, Rejection, SourceFacts, SourceKind,
 };
@@ -72,17 +74,23 @@ pub(crate) struct Cluster {
     pub(crate) backends: Backends,
     pub(crate) grpc_address: SocketAddr,
     pub(crate) http_address: SocketAddr,
+    pub(crate) channel: Channel,
     pub(crate) jobs: JobsClient<Channel>,
     pub(crate) workers: WorkersClient<Channel>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) serving: JoinHandle<Result<(), ServeError>>,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Cluster {
     pub(crate) async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let backends = backends(&folder).await;
+        Self::over(backends, folder).await
+    }
+
+    /// A coordinator over `backends`, which live in `folder`.
+    pub(crate) async fn over(backends: Backends, folder: TempDir) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let serve = ServeConfig {
             coordinator: config("one"),
@@ -97,8 +105,8 @@ impl Cluster {
         let channel =
             Channel::from_shared(format!("http://{grpc_address}")).unwrap().connect().await.unwrap();
         let jobs = JobsClient::new(channel.clone()).send_compressed(Zstd).accept_compressed(Zstd);
-        let workers = WorkersClient::new(channel);
-        Self { backends, grpc_address, http_address, jobs, workers, shutdown, serving, _folder: folder }
+        let workers = WorkersClient::new(channel.clone());
+        Self { backends, grpc_address, http_address, channel, jobs, workers, shutdown, serving, folder }
     }
 
     /// Answers every shard until the test ends.
@@ -164,13 +172,28 @@ async fn answer(shard: &Shard, blobs: &dyn Blobs) -> Outcome {
             Report::Recognised(pages.collect())
         }
         Work::Assemble(plan) => {
-            let result = DocumentResult::Delivered { artifacts: Vec::new(), gaps: Vec::new() };
+            let artifacts = vec![deliver(&format!("{}.txt", plan.name), blobs).await];
+            let result = DocumentResult::Delivered { artifacts, gaps: Vec::new() };
             Report::Assembled(DocumentReport { document: plan.id, result })
         }
         Work::AssembleStored(_) => unreachable!("these documents are small"),
     };
     let fingerprint = Fingerprint("answering".into());
     Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 1, wall_ms: 1, report }
+}
+
+/// An artifact that says its own name, and is longer than a piece of a stream.
+async fn deliver(name: &str, blobs: &dyn Blobs) -> Artifact {
+    let text = artifact_text(name);
+    let hash = ContentHash::of(&text);
+    let mut staging = blobs.stage_artifact().await.unwrap();
+    staging.file().write_all(&text).unwrap();
+    blobs.commit_artifact(staging, name, hash).await.unwrap();
+    Artifact { format: Format::Txt, name: name.into(), bytes: text.len() as u64, hash }
+}
+
+pub(crate) fn artifact_text(name: &str) -> Vec<u8> {
+    name.repeat(200_000).into_bytes()
 }
 
 fn inspected(source: &SourceRef) -> SourceReport {

@@ -2,6 +2,7 @@
 //! answers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod blobs;
 mod cluster;
 mod http;
 mod jobs;
