@@ -66,12 +66,14 @@ async fn requests_go_on_and_work_goes_on_after_a_change_of_leaders() {
     let running = tokio::spawn(async move { leading.run(token).await });
     leader(&backends, "leader").await;
     // Sealed at a coordinator that doesn't lead: the leader finds it.
+    // An older draft would expire before it is sealed.
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
     let job = NewJob {
         tenant: "default".into(),
         key: "empty".into(),
         recipe: Recipe::default(),
         urgency: Urgency::default(),
-        now_unix_seconds: 1,
+        now_unix_seconds: now.as_secs().cast_signed(),
         reopen: false,
     };
     let job = follower.open(&job).await.unwrap();
