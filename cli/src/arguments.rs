@@ -97,10 +97,11 @@ impl Command {
         slots.into_iter().chain(name.map(|name| ("worker_name", name))).collect()
     }
 
-    /// What it logs unless it is told: a service tells more than a command that somebody looks at.
+    /// What it logs unless it is told: a service tells more than a command that somebody looks at. What libraries say of
+    /// a service that is away, our own lines say better.
     pub(crate) const fn log(&self) -> &'static str {
         match self {
-            Self::Coordinator | Self::Worker(_) => "info,sqlx=warn,lapin=warn",
+            Self::Coordinator | Self::Worker(_) => "info,sqlx=warn,object_store=warn,lapin=off",
             _ => "warn",
         }
     }

@@ -157,6 +157,9 @@ impl From<Status> for Failure {
             Code::Unauthenticated | Code::PermissionDenied => Self::NotPermitted(message),
             Code::ResourceExhausted => Self::LimitReached(message),
             Code::DeadlineExceeded => away(&message),
+            Code::Unimplemented => {
+                Self::CoordinatorFailed("it does not know this request: it is of another version".into())
+            }
             code => Self::CoordinatorFailed(format!("{message} ({code:?})")),
         }
     }
@@ -225,6 +228,7 @@ mod tests {
             (Status::resource_exhausted("limit"), "limit_reached", Exit::Internal),
             (Status::unavailable("down"), "service_unreachable", Exit::Unreachable),
             (Status::internal("oh"), "coordinator_failed", Exit::Internal),
+            (Status::unimplemented(""), "coordinator_failed", Exit::Internal),
         ] {
             let failure = Failure::from(status);
             assert_eq!((failure.code(), failure.exit()), (code, exit));
