@@ -46,11 +46,11 @@ pub(crate) async fn until_it_ends(
         loop {
             match stream.message().await {
                 Ok(Some(job)) => {
-                    progress.update(&listing::ledger(&job), start.elapsed());
                     if matches!(job.state(), JobState::Closed | JobState::Cancelled) {
                         progress.finish(&listing::ledger(&job), start.elapsed());
                         return Ok(job);
                     }
+                    progress.update(&listing::ledger(&job), start.elapsed());
                 }
                 // A coordinator that stops ends its streams; another goes on.
                 Ok(None) => break,
