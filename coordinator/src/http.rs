@@ -24,7 +24,9 @@ pub(crate) fn router(coordinator: Coordinator) -> Router {
 
 async fn metrics(State(coordinator): State<Coordinator>) -> impl IntoResponse {
     let content_type = [(axum::http::header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    (content_type, coordinator.metrics.render(coordinator.backends.queue.is_up()))
+    let queue = &coordinator.backends.queue;
+    coordinator.metrics.show_unreadable(queue.unreadable_total());
+    (content_type, coordinator.metrics.render(queue.is_up()))
 }
 
 /// Ready to serve requests: the store can be reached. The broker's state is told, not required: submits go on without.

@@ -143,6 +143,11 @@ impl Metrics {
         String::from_utf8(text).unwrap_or_default()
     }
 
+    /// Outcomes that the queue set aside because they could not be read, since this coordinator started.
+    pub(crate) fn show_unreadable(&self, total: u64) {
+        raise(&self.outcomes_ignored_total, "unreadable", total);
+    }
+
     /// This coordinator leads.
     pub(crate) fn lead(&self) {
         self.leader.set(1);
@@ -230,7 +235,7 @@ fn raise(counters: &IntCounterVec, label: &str, count: u64) {
     if count < counter.get() {
         counter.reset();
     }
-    counter.inc_by(count - counter.get());
+    counter.inc_by(count.saturating_sub(counter.get()));
 }
 
 fn opts(name: &str, help: &str) -> Opts {
@@ -283,6 +288,7 @@ mod tests {
             ..StoreFigures::default()
         };
         metrics.lead();
+        metrics.show_unreadable(4);
         metrics.show_figures(&figures, 100);
         metrics.show_jobs(&[JobFigures {
             job: JobId(3),
@@ -298,6 +304,7 @@ mod tests {
             "pagemill_dead_letters 2",
             "pagemill_leader 1",
             "pagemill_broker_up 1",
+            "pagemill_outcomes_ignored_total{why=\"unreadable\"} 4",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
