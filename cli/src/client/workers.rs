@@ -1,5 +1,6 @@
 //! `pagemill workers`, `cordon`, `drain` and `queue`.
 
+use pagemill_domain::hash::ContentHash;
 use pagemill_proto::v1::{
     CordonRequest, Directive, DrainRequest, ListWorkersRequest, QueueRequest, Stage, StageQueue, Worker,
 };
@@ -20,7 +21,7 @@ const COLUMNS: [(&str, Align); 7] = [
     ("BUSY", Align::Right),
     ("SILENT", Align::Left),
     ("VERSION", Align::Left),
-    ("FINGERPRINT", Align::Left),
+    ("READS WITH", Align::Left),
 ];
 
 /// Lists the workers.
@@ -78,8 +79,15 @@ fn row(worker: &Worker) -> Vec<String> {
         worker.slots_busy.to_string(),
         moments::a_while(worker.silent_seconds),
         shown(&worker.version),
-        shown(&worker.fingerprint),
+        reads_with(&worker.fingerprint),
     ]
+}
+
+/// A fingerprint for people: the engine, and a number in which any difference shows. `--json` has all of it.
+fn reads_with(fingerprint: &str) -> String {
+    let engine = fingerprint.split("; ").nth(1).unwrap_or(fingerprint);
+    let number = ContentHash::of(fingerprint.as_bytes()).to_string();
+    format!("{} #{}", shown(engine), &number[..8])
 }
 
 fn worker_json(worker: &Worker) -> Value {
@@ -133,5 +141,17 @@ fn stage_name(stage: &StageQueue) -> &'static str {
         Stage::Inspect => "inspect",
         Stage::Recognise => "recognise",
         Stage::Assemble => "assemble",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_read_alike_show_it() {
+        let one = reads_with("pagemill 0.1.0; tesseract 5.3.0; leptonica-1.82.0; vie 79df");
+        assert!(one.starts_with("tesseract 5.3.0 #") && one.len() == 25, "{one}");
+        assert_ne!(one, reads_with("pagemill 0.1.0; tesseract 5.3.0; leptonica-1.82.0; vie 0000"));
     }
 }
