@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use pagemill_backends::store::WorkerBeat;
+use pagemill_backends::store::{Directive, WorkerBeat};
 use pagemill_domain::ids::{Attempt, ShardAttempt, ShardId, WorkerId};
 use pagemill_proto::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, v1};
 use tokio::sync::mpsc;
@@ -115,6 +115,12 @@ impl Services {
             });
             let mut answer = self.beat(&identity, busy.collect()).await?;
             answer.number = beat.number;
+            if beat.number == 1 && answer.directive() == v1::Directive::Drain {
+                // A process that has just begun is not the one of its name that was drained.
+                let told = self.coordinator.backends.store.direct(&identity.worker, Directive::Serve).await;
+                told.map_err(of_store)?;
+                answer.set_directive(v1::Directive::Serve);
+            }
             if !send(answers, v1::session_response::Part::Answer(answer)).await {
                 return Ok(());
             }

@@ -124,6 +124,13 @@ async fn an_admin_sees_and_directs_workers() {
     cluster.workers.drain(v1::DrainRequest { worker: worker() }).await.unwrap();
     assert_eq!(session.beat(3, &[]).await.directive(), v1::Directive::Drain);
 
+    // A reconnected worker still drains; a process that begins anew under that name serves.
+    let mut again = Session::begin(&mut cluster, Part::Hello(hello())).await.unwrap();
+    again.next().await.unwrap();
+    assert_eq!(again.beat(4, &[]).await.directive(), v1::Directive::Drain);
+    assert_eq!(again.beat(1, &[]).await.directive(), v1::Directive::Serve);
+    assert_eq!(again.beat(2, &[]).await.directive(), v1::Directive::Serve);
+
     let unknown = v1::DrainRequest { worker: "nobody".into() };
     assert_eq!(cluster.workers.drain(unknown).await.unwrap_err().code(), Code::NotFound);
 
