@@ -75,7 +75,7 @@ pub struct LeaseConfig {
     pub shard_silence_max: Duration,
     /// A shard that no worker named for this long, though slots are free, is sent again.
     pub unclaimed_max: Duration,
-    /// A draft that nobody sealed for this long is removed.
+    /// A draft that was opened so long ago and never sealed is removed. Filling a large one may take days.
     pub draft_age_max: Duration,
     /// A worker that is silent for this long is forgotten.
     pub worker_silence_max: Duration,
@@ -88,7 +88,7 @@ impl Default for LeaseConfig {
             leader_silence_max: Duration::from_secs(6),
             shard_silence_max: Duration::from_secs(20),
             unclaimed_max: Duration::from_mins(1),
-            draft_age_max: Duration::from_hours(24),
+            draft_age_max: Duration::from_hours(7 * 24),
             worker_silence_max: Duration::from_hours(1),
         }
     }

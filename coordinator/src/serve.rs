@@ -7,10 +7,9 @@ use std::time::Duration;
 use pagemill_backends::Backends;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
 
 use crate::access::Access;
-use crate::grpc::Services;
+use crate::grpc::{Services, connections};
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, http};
 
 /// How long a stopping coordinator waits for requests in hand.
@@ -69,8 +68,7 @@ impl Server {
         let _stop_all_at_the_end = stop.clone().drop_guard();
         let services = Services::new(coordinator.clone(), access, stop.clone());
         let router = services.router().await.map_err(ServeError::Reflection)?;
-        let grpc =
-            router.serve_with_incoming_shutdown(TcpIncoming::from(grpc), stop.clone().cancelled_owned());
+        let grpc = router.serve_with_incoming_shutdown(connections(grpc), stop.clone().cancelled_owned());
         let http = axum::serve(http, http::router(coordinator.clone()))
             .with_graceful_shutdown(stop.clone().cancelled_owned())
             .into_future();

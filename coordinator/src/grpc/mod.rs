@@ -20,6 +20,7 @@ use crate::access::Access;
 
 mod artifacts;
 mod convert;
+mod incoming;
 mod jobs;
 mod new_source;
 mod paging;
@@ -28,6 +29,8 @@ mod sources;
 mod status;
 mod streams;
 mod workers;
+
+pub(crate) use incoming::connections;
 
 /// Requests of one connection that are worked on at once; further ones wait.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 256;
@@ -97,8 +100,7 @@ impl Services {
             .max_concurrent_streams(REQUESTS_PER_CONNECTION_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
-            .http2_max_header_list_size(HEADER_BYTES_MAX)
-            .tcp_nodelay(true);
+            .http2_max_header_list_size(HEADER_BYTES_MAX);
         Ok(server.add_routes(self.routes().await?))
     }
 

@@ -14,7 +14,7 @@ impl Leadership {
     /// Fills the window, the express lane first, and closes what has nothing left to do.
     pub(super) async fn dispatch(&self) -> Result<(), CoordinatorError> {
         if !self.publish_unpublished().await? {
-            // The broker is down or full: what waits stays where it can still be chosen.
+            // What waits stays where it can still be chosen.
             return Ok(());
         }
         let demands = self.demands().await?;
@@ -47,8 +47,7 @@ impl Leadership {
                 window.note_unfilled(&orders, &shards);
                 window.sent(&shards);
             }
-            self.publish(shards).await?;
-            if !self.window().unpublished().is_empty() {
+            if !self.publish(shards).await? {
                 return Ok(());
             }
         }

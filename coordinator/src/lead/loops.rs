@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use pagemill_backends::store::Reclaim;
+use pagemill_backends::store::{Reclaim, StoreError};
+use tokio::time::MissedTickBehavior;
 
 use super::Leadership;
 use super::attention::Attention;
@@ -12,6 +13,10 @@ use crate::{CoordinatorError, LeaseConfig};
 
 /// How often there is a look for work that nobody announced: a job that was sealed at another coordinator.
 const DISPATCH_TICK: Duration = Duration::from_secs(1);
+
+/// A leader that has not reached the store for so many times the silence that deposes it gives up. A database that is
+/// restarted takes less.
+const STORE_SILENCES_MAX: u32 = 3;
 
 /// How often what is too old is removed.
 const EXPIRE_TICK: Duration = Duration::from_mins(1);
@@ -74,9 +79,17 @@ impl Leadership {
 
     async fn renew_loop(&self, leases: &LeaseConfig) -> Result<(), CoordinatorError> {
         let mut backoff = Backoff::default();
+        let mut renewed = Instant::now();
         loop {
             match self.renew().await {
-                Ok(()) => backoff.reset(),
+                Ok(()) => {
+                    backoff.reset();
+                    renewed = Instant::now();
+                }
+                // Others may reach the store and lead by now: they need the outcomes that this leader holds.
+                Err(_) if renewed.elapsed() > leases.leader_silence_max * STORE_SILENCES_MAX => {
+                    return Err(StoreError::Deposed.into());
+                }
                 Err(error) => self.endure(error.into(), &mut backoff).await?,
             }
             if !self.sleeps(leases.tick).await {
@@ -87,6 +100,9 @@ impl Leadership {
 
     async fn dispatch_loop(&self) -> Result<(), CoordinatorError> {
         let mut backoff = Backoff::default();
+        let mut tick = tokio::time::interval(DISPATCH_TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
         loop {
             match self.dispatch().await {
                 Ok(()) => backoff.reset(),
@@ -96,8 +112,8 @@ impl Leadership {
                 biased;
                 () = self.shutdown.cancelled() => return Ok(()),
                 () = self.coordinator.submitted.notified() => self.window().look_everywhere(),
+                _ = tick.tick() => self.window().look_everywhere(),
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(DISPATCH_TICK) => self.window().look_everywhere(),
             }
         }
     }

@@ -20,9 +20,9 @@ const PLAN_PAGES_MAX: usize = 2_000;
 const PLAN_SOURCES_MAX: usize = 200;
 
 impl Leadership {
-    /// Publishes shards that are open in the store. One that the queue doesn't take stays open and is published again
-    /// with the same attempt.
-    pub(super) async fn publish(&self, shards: Vec<Shard>) -> Result<(), CoordinatorError> {
+    /// Publishes shards that are open in the store; returns whether the queue has them all. One that it doesn't take
+    /// stays open and is published again with the same attempt.
+    pub(super) async fn publish(&self, shards: Vec<Shard>) -> Result<bool, CoordinatorError> {
         let mut publishing = futures::stream::iter(shards)
             .map(|shard| async move {
                 let dispatch = shard.dispatch();
@@ -36,12 +36,12 @@ impl Leadership {
             failed = result.err().or(failed);
         }
         match failed {
-            None => Ok(()),
+            None => Ok(true),
             Some(CoordinatorError::Queue(QueueError::Closed)) => Err(QueueError::Closed.into()),
             Some(error) if self.coordinator.config.leases.is_none() => Err(error),
             Some(error) => {
                 tracing::warn!(%error, "shards wait to be published again");
-                Ok(())
+                Ok(false)
             }
         }
     }
@@ -67,7 +67,7 @@ impl Leadership {
         &self,
         shards: &[ShardId],
         why: &'static str,
-    ) -> Result<(), CoordinatorError> {
+    ) -> Result<bool, CoordinatorError> {
         let coordinator = &self.coordinator;
         let messages = coordinator.timed("messages", coordinator.backends.store.messages(shards)).await?;
         let open: std::collections::HashSet<ShardId> = messages.iter().map(|shard| shard.id).collect();
@@ -84,18 +84,21 @@ impl Leadership {
         self.publish(messages).await
     }
 
-    /// Publishes what the queue may not have; returns whether it has everything now. While the queue is down, one
-    /// shard finds out whether it is back.
+    /// Publishes what the queue may not have; returns whether the queue takes messages. While it is down, one shard
+    /// finds out whether it is back.
     pub(super) async fn publish_unpublished(&self) -> Result<bool, CoordinatorError> {
-        let mut unpublished = self.window().unpublished();
-        if unpublished.is_empty() {
-            return Ok(true);
+        let unpublished = self.window().unpublished();
+        if let Some(first) = unpublished.first()
+            && !self.coordinator.backends.queue.is_up()
+            && !self.publish_again(&[*first], "unpublished").await?
+        {
+            return Ok(false);
         }
-        if !self.coordinator.backends.queue.is_up() {
-            unpublished.truncate(1);
+        let unpublished = self.window().unpublished();
+        if !unpublished.is_empty() {
+            self.publish_again(&unpublished, "unpublished").await?;
         }
-        self.publish_again(&unpublished, "unpublished").await?;
-        Ok(self.window().unpublished().is_empty())
+        Ok(true)
     }
 
     /// Advances these dispatches and publishes what is left of them: whoever worked on them is gone.

@@ -13,6 +13,7 @@ impl Leadership {
         let superseded = {
             let _ledger = self.ledger.lock().await;
             if coordinator.timed("arrange_folders", store.arrange_folders(self.epoch, job)).await? > 0 {
+                self.window().ask_again(job);
                 self.wake.notify_one();
             }
             if !self.window().is_empty_of(job) {

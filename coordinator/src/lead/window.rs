@@ -160,6 +160,11 @@ impl Window {
         self.exhausted.remove(&job);
     }
 
+    /// There is something new to cut from a job.
+    pub(crate) fn ask_again(&mut self, job: JobId) {
+        self.exhausted.remove(&job);
+    }
+
     /// Something changed that is not known here: every job is asked again.
     pub(crate) fn look_everywhere(&mut self) {
         self.exhausted.clear();
@@ -276,5 +281,132 @@ impl Flight {
             silence: Duration::ZERO,
             unclaimed_max: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pagemill_domain::job::Urgency;
+    use pagemill_domain::limits::Limits;
+    use pagemill_domain::outcome::{Fingerprint, Outcome, PageReport, PageResult};
+    use pagemill_domain::recipe::Recipe;
+    use pagemill_domain::shard::Work;
+
+    use super::*;
+
+    fn config() -> CoordinatorConfig {
+        CoordinatorConfig {
+            limits: Limits::default(),
+            name: "test".into(),
+            window: WindowRule::PerSlot { shards: 2, shards_min: 4 },
+            shard_seconds: 20.0,
+            sources_per_inspect_shard: 32,
+            leases: None,
+        }
+    }
+
+    fn demand(job: i64, pages: u64) -> Demand {
+        Demand {
+            job: JobId(job),
+            tenant: "default".into(),
+            urgency: Urgency::default(),
+            pages_open: pages,
+            sources_open: 0,
+            documents_open: 1,
+            pages_declared: pages,
+            shards_in_flight: 0,
+        }
+    }
+
+    fn shard(id: i64, job: i64, express: bool) -> Shard {
+        let (id, job, work) = (ShardId(id), JobId(job), Work::Recognise(Vec::new()));
+        Shard { id, attempt: Attempt(1), job, express, recipe: Recipe::default(), work }
+    }
+
+    fn outcome(shard: &Shard, pages: u32, wall_ms: u64) -> Outcome {
+        let page = |number| {
+            let result = PageResult::Blank { summary: pagemill_domain::page::PageSummary::default() };
+            PageReport { source: pagemill_domain::ids::SourceId(1), number, result }
+        };
+        Outcome {
+            shard: shard.id,
+            attempt: shard.attempt,
+            fingerprint: Fingerprint::default(),
+            cpu_ms: 0,
+            wall_ms,
+            report: Report::Recognised((1..=pages).map(page).collect()),
+        }
+    }
+
+    fn places(orders: &[ShardOrder]) -> Vec<(i64, usize)> {
+        orders.iter().map(|order| (order.job.0, order.shards_max)).collect()
+    }
+
+    #[test]
+    fn a_small_job_has_a_lane_of_its_own() {
+        let mut window = Window::default();
+        let demands = [demand(1, 1_000_000), demand(2, 1)];
+        let bulk: Vec<Shard> = (1..=4).map(|id| shard(id, 1, false)).collect();
+        window.sent(&bulk);
+        assert_eq!(places(&window.orders(&demands, false, &config())), [], "the lane is full");
+        let express = window.orders(&demands, true, &config());
+        assert_eq!(places(&express), [(2, 4)]);
+        assert_eq!(express[0].sizes, ShardSizes { sources: 1, pages: 1 });
+    }
+
+    #[test]
+    fn the_window_follows_the_slots() {
+        let mut window = Window::default();
+        let demands = [demand(1, 1_000_000)];
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(1, 4)], "nobody works yet");
+        window.set_slots(Slots { all: 16, busy: 0 });
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(1, 32)]);
+        window.set_slots(Slots { all: 1_000_000, busy: 0 });
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(1, WINDOW_SHARDS_MAX)]);
+    }
+
+    #[test]
+    fn a_job_that_has_no_more_leaves_its_places_to_others() {
+        let mut window = Window::default();
+        let demands = [demand(1, 1_000), demand(2, 1_000)];
+        let orders = window.orders(&demands, false, &config());
+        assert_eq!(places(&orders), [(1, 2), (2, 2)]);
+        let cut = [shard(1, 1, false), shard(2, 2, false), shard(3, 2, false)];
+        window.note_unfilled(&orders, &cut);
+        window.sent(&cut);
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(2, 1)]);
+        assert_eq!(window.answered(&outcome(&cut[0], 1, 10)), Some(JobId(1)));
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(1, 2)], "it may have more now");
+        let orders = window.orders(&demands, false, &config());
+        window.note_unfilled(&orders, &[]);
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(2, 2)]);
+        window.ask_again(JobId(1));
+        assert_eq!(places(&window.orders(&demands, false, &config())), [(1, 2)]);
+    }
+
+    #[test]
+    fn shards_hold_the_work_that_was_measured() {
+        let mut window = Window::default();
+        let demands = [demand(1, 1_000_000)];
+        let pages = |window: &Window| window.orders(&demands, false, &config())[0].sizes.pages;
+        assert_eq!(pages(&window), 20, "a second a page, unmeasured");
+        for id in 0..100 {
+            let shard = shard(id, 1, false);
+            window.sent(std::slice::from_ref(&shard));
+            window.answered(&outcome(&shard, 10, 40_000));
+        }
+        assert_eq!(pages(&window), 5, "four seconds a page");
+    }
+
+    #[test]
+    fn a_late_outcome_leaves_the_next_attempt_on_its_way() {
+        let mut window = Window::default();
+        let first = shard(1, 1, false);
+        window.sent(std::slice::from_ref(&first));
+        assert_eq!(window.give_up(&[first.dispatch()]), BTreeSet::from([JobId(1)]));
+        window.sent(&[Shard { attempt: Attempt(2), ..first.clone() }]);
+        window.answered(&outcome(&first, 1, 10));
+        assert!(!window.is_empty());
+        assert_eq!(window.give_up(&[first.dispatch()]), BTreeSet::new(), "that attempt is over already");
     }
 }
