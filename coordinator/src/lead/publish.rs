@@ -31,7 +31,13 @@ impl Leadership {
             .buffer_unordered(PUBLISHES_AT_ONCE);
         let mut failed = None;
         while let Some((dispatch, result)) = publishing.next().await {
-            let sending = if result.is_ok() { Sending::Done } else { Sending::Failed };
+            let sending = match &result {
+                Ok(()) => Sending::Done,
+                Err(CoordinatorError::Queue(QueueError::TooLarge { .. } | QueueError::Unwritable { .. })) => {
+                    Sending::Impossible
+                }
+                Err(_) => Sending::Failed,
+            };
             self.window().published(dispatch, sending);
             failed = result.err().or(failed);
         }

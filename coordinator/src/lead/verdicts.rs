@@ -15,7 +15,8 @@ const UNCLAIMED_LONGEST: Duration = Duration::from_hours(1);
 /// What is to be done about open shards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Verdicts {
-    /// Their worker fell silent: the next attempt begins.
+    /// Their worker fell silent, or their message is one that no queue takes: the next attempt begins. What is lost again
+    /// and again is taken apart, and given up in the end.
     pub(crate) lost: Vec<ShardAttempt>,
     /// No worker took them though slots are free: the message is gone, and is sent again as it was.
     pub(crate) unclaimed: Vec<ShardId>,
@@ -81,6 +82,9 @@ impl Flight {
         slots_are_free: bool,
         leases: &LeaseConfig,
     ) -> Option<Verdict> {
+        if self.sending == Sending::Impossible {
+            return Some(Verdict::Lost);
+        }
         if self.beats != beats {
             self.beats = beats;
             self.silence = Duration::ZERO;
@@ -161,6 +165,14 @@ mod tests {
         window.set_slots(Slots { all: 4, busy: 1 });
         assert_eq!(looks_until_unclaimed(&mut window), Some(2), "inherited: may never have been sent");
         assert_eq!(looks_until_unclaimed(&mut window), Some(4), "each time it waits twice as long");
+    }
+
+    #[test]
+    fn what_no_queue_takes_is_lost_at_once() {
+        let mut window = inherited(&[open(1, 1, 0)]);
+        window.published(open(1, 1, 0).dispatch, Sending::Impossible);
+        assert_eq!(look(&mut window, &[open(1, 1, 0)], TICK).lost, [open(1, 1, 0).dispatch]);
+        assert!(window.unpublished().is_empty(), "trying the same again changes nothing");
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub(crate) enum Sending {
     Done,
     /// The queue may not have it.
     Failed,
+    /// The queue will never take it as it is.
+    Impossible,
 }
 
 impl Window {
