@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
 use object_store::{
-    Error, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
+    Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
 };
 use pagemill_domain::hash::{ContentHash, ContentHasher};
 use pagemill_domain::shard::ResultRef;
@@ -31,7 +31,7 @@ const RESULT_BYTES_MAX: u64 = 1 << 30;
 /// Blobs that are asked for at once.
 const HEADS_AT_ONCE_MAX: usize = 32;
 
-/// What is put again when it is older than this becomes young again, so that no sweep takes it from under a job that
+/// What is put again when it is older than this (by the store's own clock) becomes young again, so that no sweep takes it from under a job that
 /// is about to name it; half of [`super::sweep::ORPHAN_AGE`].
 const RENEWAL_AGE: Duration = Duration::from_hours(12);
 
@@ -85,7 +85,8 @@ impl Bucket {
             Err(Error::NotFound { .. }) => return Ok(false),
             found => found.map_err(failed("look for", name))?,
         };
-        if found.size != bytes || is_older(&found, RENEWAL_AGE) {
+        let age = SystemTime::from(found.last_modified).elapsed();
+        if found.size != bytes || age.is_ok_and(|age| age > RENEWAL_AGE) {
             return Ok(false);
         }
         Ok(pieces::hash_of(self.get(name, 0).await?).await? == name.hash())
@@ -147,10 +148,17 @@ impl Bucket {
         asked.try_filter_map(|missing| std::future::ready(Ok(missing))).try_collect().await
     }
 
-    /// Blobs that were put there longer ago than `age`. What no Pagemill put there is left alone.
-    pub(super) fn old_blobs(&self, age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>> {
+    /// Blobs that were put there before that time. What no Pagemill put there is left alone.
+    pub(super) fn old_blobs(
+        &self,
+        put_before: SystemTime,
+    ) -> BoxStream<'static, Result<BlobName, BlobError>> {
         let old = self.0.list(None).try_filter_map(move |object| {
-            let name = if is_older(&object, age) { BlobName::at(&object.location) } else { None };
+            let name = if SystemTime::from(object.last_modified) < put_before {
+                BlobName::at(&object.location)
+            } else {
+                None
+            };
             std::future::ready(Ok(name))
         });
         old.map_err(failed("list", "the blobs")).boxed()
@@ -195,11 +203,6 @@ async fn write_parts(
 async fn read(file: &Arc<File>, offset: u64, end: u64, bytes_max: u64) -> Result<Bytes, BlobError> {
     let piece = pieces::read_piece(file.clone(), offset, end, bytes_max as usize).await;
     piece.map_err(io_error("read", "a staged file".as_ref()))
-}
-
-/// By the store's own clock, which must not be hours off.
-fn is_older(object: &ObjectMeta, age: Duration) -> bool {
-    std::time::SystemTime::from(object.last_modified).elapsed().is_ok_and(|since| since > age)
 }
 
 /// What a failure of the store means: gone, refused, or to be tried again.

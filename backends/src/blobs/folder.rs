@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -179,7 +179,7 @@ impl Blobs for FolderBlobs {
         Err(not_served("an upload"))
     }
 
-    fn old_blobs(&self, _age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>> {
+    fn old_blobs(&self, _put_before: SystemTime) -> BoxStream<'static, Result<BlobName, BlobError>> {
         Box::pin(futures::stream::empty())
     }
 

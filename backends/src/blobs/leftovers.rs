@@ -4,19 +4,19 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::SystemTime;
 
-/// Removes those that were written to longer ago than `age`.
-pub(super) fn remove(folder: &Path, age: Duration) -> io::Result<()> {
+/// Removes those that were last written to before that time.
+pub(super) fn remove(folder: &Path, written_before: SystemTime) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            remove(&entry.path(), age)?;
+            remove(&entry.path(), written_before)?;
         } else if kind.is_file() && is_leftover(&entry.file_name().to_string_lossy()) {
             // It may be finished or removed at this very moment.
             let written = entry.metadata().and_then(|metadata| metadata.modified());
-            if written.is_ok_and(|written| written.elapsed().is_ok_and(|since| since > age)) {
+            if written.is_ok_and(|written| written < written_before) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -31,6 +31,8 @@ fn is_leftover(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -41,9 +43,9 @@ mod tests {
         for name in ["abcd", "abcd#1", "abcd#x", "abcd#"] {
             fs::write(shelf.join(name), b"half").unwrap();
         }
-        remove(folder.path(), Duration::from_hours(1)).unwrap();
+        remove(folder.path(), SystemTime::UNIX_EPOCH).unwrap();
         assert!(shelf.join("abcd#1").exists());
-        remove(folder.path(), Duration::ZERO).unwrap();
+        remove(folder.path(), SystemTime::now() + Duration::from_mins(1)).unwrap();
         assert!(!shelf.join("abcd#1").exists());
         assert!(["abcd", "abcd#x", "abcd#"].iter().all(|name| shelf.join(name).exists()));
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -83,8 +83,8 @@ pub trait Blobs: Send + Sync {
         bytes: u64,
     ) -> Result<Box<dyn Upload>, BlobError>;
 
-    /// A cluster's blobs that were put there longer ago than `age`. An output folder is its user's: there are none.
-    fn old_blobs(&self, age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>>;
+    /// A cluster's blobs that were put there before that time. An output folder is its user's: there are none.
+    fn old_blobs(&self, put_before: SystemTime) -> BoxStream<'static, Result<BlobName, BlobError>>;
 
     /// Removes a blob that nothing names; one that is not there is no error.
     async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError>;

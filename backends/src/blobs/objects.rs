@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -135,16 +135,16 @@ impl Blobs for ObjectBlobs {
         }))
     }
 
-    fn old_blobs(&self, age: Duration) -> BoxStream<'static, Result<BlobName, BlobError>> {
+    fn old_blobs(&self, put_before: SystemTime) -> BoxStream<'static, Result<BlobName, BlobError>> {
         let (bucket, folder) = (self.bucket.clone(), self.folder.clone());
         let listing = async move {
             if let Some(folder) = folder {
-                let swept = tokio::task::spawn_blocking(move || leftovers::remove(&folder, age)).await;
+                let swept = tokio::task::spawn_blocking(move || leftovers::remove(&folder, put_before)).await;
                 if let Err(error) = swept.unwrap_or_else(|error| Err(io::Error::other(error))) {
                     tracing::warn!(%error, "what was left half-written can't be removed");
                 }
             }
-            bucket.old_blobs(age)
+            bucket.old_blobs(put_before)
         };
         listing.flatten_stream().boxed()
     }
@@ -255,6 +255,7 @@ impl FileWriter {
 }
 
 /// That this machine's disk is full says nothing about the source: it can be fetched later, or elsewhere.
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn uncached(error: BlobError) -> BlobError {
     BlobError::Unavailable { action: "keep a source that was fetched", why: error.to_string() }
 }

@@ -1,7 +1,7 @@
 //! Orphans: blobs that nothing names. A worker that was killed between its result and its outcome leaves one, and so
 //! does a draft that nobody sealed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use pagemill_domain::hash::ContentHash;
@@ -33,12 +33,14 @@ pub async fn sweep_orphans<E: From<BlobError>>(
     age: Duration,
     named: impl Stream<Item = Result<ContentHash, E>>,
 ) -> Result<Swept, E> {
+    // Fixed before anything is read: what comes later is young, however long this takes.
+    let put_before = SystemTime::now() - age;
     let Some(named) = remember(named).await? else {
         tracing::warn!(named_max = NAMED_MAX, "too many blobs are named: no orphan is removed");
         return Ok(Swept::default());
     };
     let named = &named;
-    let decided = blobs.old_blobs(age).map(|name| async move {
+    let decided = blobs.old_blobs(put_before).map(|name| async move {
         let name = name?;
         let is_orphan = named.binary_search(&beginning(name.hash())).is_err();
         if is_orphan {

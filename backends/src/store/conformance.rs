@@ -16,7 +16,11 @@ use pagemill_domain::recipe::{ExistingTextRule, Format, Grouping, Recipe};
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, SourceFacts, SourceKind};
 use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Stage, Work};
 
+use named::every_blob_that_rows_name_is_listed;
+
 use super::{JobState, LeaderLease, NewSource, PageCursor, Reclaim, ShardOrder, ShardSizes, Store};
+
+mod named;
 
 pub(crate) type Check = fn(Box<dyn Store>) -> BoxFuture<'static, ()>;
 
@@ -47,6 +51,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!(kept_pages_are_never_dispatched),
     check!(what_nobody_took_is_handed_back_uncounted),
     check!(pages_that_were_not_reached_are_handed_back),
+    check!(every_blob_that_rows_name_is_listed),
 ];
 
 const SIZES: ShardSizes = ShardSizes { sources: 8, pages: 4 };

@@ -1,5 +1,6 @@
 //! What a store takes and gives.
 
+use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::{DocumentId, JobId, ShardAttempt, WorkerId};
 use pagemill_domain::job::Urgency;
 use pagemill_domain::ledger::Ledger;
@@ -376,4 +377,41 @@ pub struct DocumentRow {
     pub artifacts: Vec<Artifact>,
     /// Pages for which a placeholder stands.
     pub gaps: Vec<Gap>,
+}
+
+/// Where a listing of named blobs goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedCursor {
+    /// With sources after this one.
+    Sources {
+        /// The last source seen.
+        after: i64,
+    },
+    /// With pages after this one.
+    Pages {
+        /// The last page seen.
+        after: PageCursor,
+    },
+    /// With artifacts after this one.
+    Artifacts {
+        /// The document of the last artifact seen.
+        document: i64,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Default for NamedCursor {
+    fn default() -> Self {
+        Self::Sources { after: 0 }
+    }
+}
+
+/// Some of the blobs that rows name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedBlobs {
+    /// What they hash to.
+    pub hashes: Vec<ContentHash>,
+    /// Where the listing goes on; `None` at its end.
+    pub next: Option<NamedCursor>,
 }

@@ -23,7 +23,7 @@ const ARTIFACTS_PER_ANSWER_MAX: usize = 5_000;
 const DOCUMENTS_AT_ONCE: u32 = 100;
 
 /// How long a caller may read nothing of an artifact.
-const FETCH_IDLE: Duration = Duration::from_secs(60);
+const FETCH_IDLE: Duration = Duration::from_mins(1);
 
 #[tonic::async_trait]
 impl v1::artifacts_server::Artifacts for Services {

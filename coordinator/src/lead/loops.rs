@@ -41,6 +41,7 @@ impl Leadership {
             self.collect_loop(),
             self.rescue_loop(&leases),
             self.expire_loop(&leases),
+            self.sweep_loop(),
         )
         .map(|_| ())
     }
@@ -166,7 +167,7 @@ impl Leadership {
     }
 
     /// Waits for the next tick; `false` at shutdown.
-    async fn sleeps(&self, tick: Duration) -> bool {
+    pub(super) async fn sleeps(&self, tick: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => false,
             () = tokio::time::sleep(tick) => true,

@@ -30,6 +30,7 @@ mod rescue;
 mod settle;
 #[cfg(test)]
 mod simulation;
+mod sweep;
 mod verdicts;
 mod window;
 

@@ -18,8 +18,8 @@ use sqlx::{Pool, Transaction};
 use super::dialect::Database;
 use crate::store::{
     Applied, BeatAnswer, DeadLetter, DeadLetterFilter, Directive, DocumentRow, JobFilter, JobRow, JobStatus,
-    LeaderLease, NewSource, OpenShard, PageCursor, PageRow, Reclaim, Redriven, ShardOrder, SourceRow, Store,
-    StoreError, StoreFigures, WorkerBeat, WorkerRow,
+    LeaderLease, NamedBlobs, NamedCursor, NewSource, OpenShard, PageCursor, PageRow, Reclaim, Redriven,
+    ShardOrder, SourceRow, Store, StoreError, StoreFigures, WorkerBeat, WorkerRow,
 };
 
 mod apply;
@@ -35,6 +35,7 @@ mod jobs;
 mod lease;
 mod lists;
 mod messages;
+mod named;
 mod names;
 mod pages;
 mod reclaim;
@@ -298,5 +299,9 @@ impl Store for SqlStore {
 
     async fn fingerprints(&self, job: JobId) -> Result<Vec<Fingerprint>, StoreError> {
         lists::fingerprints(&mut *self.reader().await?, job).await
+    }
+
+    async fn named_blobs(&self, after: NamedCursor, rows_max: u32) -> Result<NamedBlobs, StoreError> {
+        named::blobs(&mut *self.reader().await?, after, rows_max).await
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use pagemill_backends::store::{
     Applied, BeatAnswer, DeadLetter, DeadLetterFilter, Directive, DocumentRow, JobFilter, JobRow, JobStatus,
-    LeaderLease, NewSource, OpenShard, PageCursor, PageRow, Reclaim, Redriven, ShardOrder, SourceRow,
-    SqliteStore, Store, StoreError, StoreFigures, WorkerBeat, WorkerRow,
+    LeaderLease, NamedBlobs, NamedCursor, NewSource, OpenShard, PageCursor, PageRow, Reclaim, Redriven,
+    ShardOrder, SourceRow, SqliteStore, Store, StoreError, StoreFigures, WorkerBeat, WorkerRow,
 };
 use pagemill_domain::ids::{DocumentId, Epoch, JobId, PageId, ShardId, WorkerId};
 use pagemill_domain::job::NewJob;
@@ -91,5 +91,6 @@ pass_on! {
     page_result(job: JobId, page: PageId) -> Option<ResultRef>;
     list_documents(job: JobId, after: i64, rows_max: u32) -> Vec<DocumentRow>;
     artifact(job: JobId, name: &str) -> Option<Artifact>;
+    named_blobs(after: NamedCursor, rows_max: u32) -> NamedBlobs;
     fingerprints(job: JobId) -> Vec<Fingerprint>;
 }
