@@ -13,6 +13,9 @@ use pagemill_domain::hash::ContentHash;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod balancer;
+pub mod cluster;
+pub mod dice;
 pub mod scans;
 
 /// The repository's root.
@@ -174,15 +177,19 @@ pub fn pagemill(arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub fn finish(command: &mut Command) -> Finished {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    Finished {
-        exit: status.code().unwrap_or(-1),
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+    Finished::of(command.output().unwrap())
 }
 
 impl Finished {
+    /// What a program left that has ended.
+    pub fn of(Output { status, stdout, stderr }: Output) -> Self {
+        Self {
+            exit: status.code().unwrap_or(-1),
+            stdout: String::from_utf8(stdout).unwrap(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
     /// Fails, with what the program said, unless it ended with `exit`.
     #[track_caller]
     pub fn expect_exit(self, exit: i32) -> Self {

@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pagemill_tests::dice::Dice;
 use pagemill_tests::scans::strips;
 use pagemill_tests::{Workplace, assert_balanced};
 
@@ -17,12 +18,6 @@ fn workplace() -> Workplace {
     workplace
 }
 
-/// The next of a row of numbers that look random and are the same each time (Knuth's MMIX constants).
-fn next(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *seed >> 33
-}
-
 #[test]
 fn kills_at_any_moment_change_no_byte() {
     let untouched = workplace();
@@ -31,10 +26,10 @@ fn kills_at_any_moment_change_no_byte() {
     let whole = start.elapsed().as_millis() as u64;
     let expected = (untouched.artifacts(), untouched.report()["ledger"].clone());
 
-    let (mut seed, killed) = (20_261_123, workplace());
+    let (mut dice, killed) = (Dice::new(20_261_123), workplace());
     for round in 0..10 {
         // Each run gets less than a whole one takes, so that every part of a run is hit.
-        let moment = next(&mut seed) % whole.max(10);
+        let moment = dice.number(0..whole.max(10));
         println!("round {round}: killed after {moment} ms");
         let mut run = killed.start_ocr(&FLAGS);
         std::thread::sleep(Duration::from_millis(moment));

@@ -35,6 +35,11 @@ impl Daemon {
             Some(spawn(command, &self.log).unwrap_or_else(|error| panic!("start {}: {error}", self.name)));
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child().as_ref().unwrap_or_else(|| panic!("{} does not run", self.name)).id()

@@ -13,6 +13,7 @@ mod postgres;
 mod prometheus;
 mod rabbitmq;
 mod s3;
+mod usage;
 
 pub use daemon::{Daemon, wait_until};
 pub use http::{Answer, request};
@@ -21,6 +22,7 @@ pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use rabbitmq::RabbitMq;
 pub use s3::S3;
+pub use usage::{cpu_seconds, memory_mib, peak_memory_mib, waited_cpu_seconds};
 
 /// One of each service for all tests of this process.
 pub mod shared {

@@ -11,7 +11,7 @@ use crate::{Daemon, Place, free_port};
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
 /// Longest wait for a start; after a kill the last incarnation's children have to end first.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A private server, on the loopback address, without passwords.
 pub struct Postgres {

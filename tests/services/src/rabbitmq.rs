@@ -15,7 +15,7 @@ use crate::{Answer, Daemon, Place, free_port, request, wait_until};
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
 
 /// Longest wait for a start, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// `guest:guest`, as HTTP wants it.
 const GUEST: &str = "Basic Z3Vlc3Q6Z3Vlc3Q=";
@@ -91,6 +91,11 @@ impl RabbitMq {
     /// Its AMQP port.
     pub fn port(&self) -> u16 {
         self.node.amqp_port
+    }
+
+    /// The page on which a person sees what it holds.
+    pub fn management_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.node.management_port)
     }
 
     /// Asks the management API, e.g. `GET /api/queues/VHOST`; `{"name":"value"}` as the body of a change.

@@ -1,4 +1,4 @@
-//! SeaweedFS as an S3 server.
+//! `SeaweedFS` as an S3 server.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{Daemon, Place, free_port, request};
 
 /// Longest wait for a start.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The one user who may do everything.
 const IDENTITIES: &str = r#"{"identities":[{"name":"test","credentials":[{"accessKey":"key","secretKey":"secret"}],
@@ -21,7 +21,7 @@ const LISTENERS: [&str; 4] = ["master", "volume", "filer", "s3"];
 pub struct S3 {
     daemon: Daemon,
     filer_port: u16,
-    s3_port: u16,
+    port: u16,
     command: Command,
     buckets: AtomicU32,
     _place: Place,
@@ -47,9 +47,9 @@ impl S3 {
             command.arg(format!("-{listener}.port={port}"));
             command.arg(format!("-{listener}.port.grpc={}", free_port()));
         }
-        let [_, _, filer_port, s3_port] = ports;
+        let [_, _, filer_port, port] = ports;
         let daemon = Daemon::start("SeaweedFS", &place.join("log"), &command);
-        let s3 = Self { daemon, filer_port, s3_port, command, buckets: AtomicU32::new(0), _place: place };
+        let s3 = Self { daemon, filer_port, port, command, buckets: AtomicU32::new(0), _place: place };
         s3.wait_ready();
         s3
     }
@@ -77,7 +77,7 @@ impl S3 {
 
     /// Its URL.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.s3_port)
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// `kill -9` of the server.
@@ -108,7 +108,7 @@ impl S3 {
                 request(port, method, path, None, body).is_ok_and(|answer| answer.status < 300)
             };
             // An unsigned list is refused, which is an answer.
-            request(self.s3_port, "GET", "/", None, "").is_ok()
+            request(self.port, "GET", "/", None, "").is_ok()
                 && succeeds(self.filer_port, "PUT", "/probe/ready", "ready")
                 && succeeds(self.filer_port, "GET", "/probe/ready", "")
         });
@@ -137,7 +137,7 @@ mod tests {
         let stored = request(s3.filer_port, "PUT", "/buckets/pagemill-1/a", None, "abc").unwrap();
         assert!(stored.status < 300);
         // Nobody gets in without a signature.
-        assert_eq!(request(s3.s3_port, "GET", "/pagemill-1/a", None, "").unwrap().status, 403);
+        assert_eq!(request(s3.port, "GET", "/pagemill-1/a", None, "").unwrap().status, 403);
         s3.kill();
         s3.restart();
         assert_eq!(request(s3.filer_port, "GET", "/buckets/pagemill-1/a", None, "").unwrap().body, "abc");
