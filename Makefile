@@ -4,14 +4,16 @@ CARGO ?= cargo
 RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help demo install test test-slow check bench
+.PHONY: help demo install cluster test test-slow check bench bench-control
 
 help:
 	@echo "make demo       build Pagemill, run it on samples/, show the result"
 	@echo "make install    put pagemill on the PATH"
+	@echo "make cluster    a cluster of real services on this machine, until Ctrl-C"
 	@echo "make test       all tests, with format and lints"
-	@echo "make test-slow  thousands of pages, kills at random moments"
+	@echo "make test-slow  thousands of pages, kills at random moments, broken networks"
 	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
+	@echo "make bench-control  a million pages through the control plane: rates, memory, recovery"
 	@echo "make check      format, lints, scripts, licences of the dependencies"
 
 demo:
@@ -25,6 +27,12 @@ install:
 	$(CARGO) install --locked --path cli
 	@command -v pagemill || echo "install: add $${CARGO_HOME:-$$HOME/.cargo}/bin to the PATH"
 
+cluster:
+	@echo "cluster: installs RabbitMQ, PostgreSQL and SeaweedFS (nothing of them is started by itself), builds a release"
+	@scripts/setup.sh build run services
+	$(CARGO) build --release --locked -p pagemill
+	$(CARGO) run --release --locked -p pagemill-tests --example cluster
+
 test:
 	@scripts/setup.sh build run test
 	$(CARGO) fmt --check
@@ -33,13 +41,18 @@ test:
 
 test-slow:
 	@scripts/setup.sh build run test
-	$(CARGO) test -p pagemill-tests --locked --features slow --no-fail-fast
+	$(CARGO) test --workspace --locked --features pagemill-tests/slow --no-fail-fast --test faults --test volume
 
 bench:
 	@scripts/setup.sh build run bench
 	$(CARGO) build --release --locked -p pagemill
 	python3 scripts/bench_run.py $(RELEASE)
 	$(CARGO) bench --locked -p pagemill-recognition --bench reading
+
+bench-control:
+	@scripts/setup.sh build run services
+	$(CARGO) build --release --locked -p pagemill
+	$(CARGO) bench --locked -p pagemill-tests --bench control
 
 check:
 	@scripts/setup.sh build check
