@@ -16,17 +16,17 @@ use pagemill_domain::recipe::{ExistingTextRule, Format, Grouping, Recipe};
 use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, SourceFacts, SourceKind};
 use pagemill_domain::shard::{FileStamp, ResultRef, Shard, SourceLocation, SourceRef, Stage, Work};
 
-use named::every_blob_that_rows_name_is_listed;
-
 use super::{JobState, LeaderLease, NewSource, PageCursor, Reclaim, ShardOrder, ShardSizes, Store};
 
+mod leadership;
 mod named;
+mod operators;
 
 pub(crate) type Check = fn(Box<dyn Store>) -> BoxFuture<'static, ()>;
 
 /// A check with a fresh store, which it leads in epoch 1.
 macro_rules! check {
-    ($name:ident) => {
+    ($name:path) => {
         |store| {
             async move {
                 assert_eq!(store.seize_lease(&LeaderLease::default(), "test").await.unwrap(), Some(EPOCH));
@@ -51,13 +51,27 @@ pub(crate) const CHECKS: &[Check] = &[
     check!(kept_pages_are_never_dispatched),
     check!(what_nobody_took_is_handed_back_uncounted),
     check!(pages_that_were_not_reached_are_handed_back),
-    check!(every_blob_that_rows_name_is_listed),
+    check!(named::every_blob_that_rows_name_is_listed),
+    check!(leadership::one_challenger_takes_over),
+    check!(leadership::a_deposed_leader_writes_nothing),
+    check!(leadership::beats_renew_leases_and_tell_what_was_dropped),
+    check!(leadership::workers_are_listed_directed_and_forgotten),
+    check!(leadership::only_lost_dispatches_are_reclaimed),
+    check!(operators::a_cancelled_job_balances_and_takes_nothing_more),
+    check!(operators::dead_letters_come_back_with_a_fresh_ladder),
+    check!(operators::dead_letters_are_paged_and_kept_apart),
+    check!(operators::keys_name_jobs_of_their_tenant),
+    check!(operators::orders_share_the_room_and_say_what_is_express),
+    check!(operators::demands_are_ranked_and_figures_summed),
+    check!(operators::abandoned_drafts_expire),
+    check!(operators::a_shard_answers_only_for_what_it_holds),
+    check!(operators::results_and_artifacts_are_found_by_their_job),
 ];
 
 const SIZES: ShardSizes = ShardSizes { sources: 8, pages: 4 };
 const EPOCH: Epoch = Epoch(1);
 
-fn new_job(key: &str, recipe: &Recipe) -> NewJob {
+pub(crate) fn new_job(key: &str, recipe: &Recipe) -> NewJob {
     let (tenant, recipe) = (TENANT_DEFAULT.into(), recipe.clone());
     NewJob { tenant, key: key.into(), recipe, urgency: Urgency::default(), now_unix_seconds: 1, reopen: true }
 }
@@ -66,7 +80,7 @@ fn order(shards_max: usize) -> ShardOrder {
     ShardOrder { job: JobId(1), shards_max, sizes: SIZES, express: false }
 }
 
-fn source(path: &str) -> NewSource {
+pub(crate) fn source(path: &str) -> NewSource {
     NewSource {
         path: path.into(),
         folder: path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.into()),
@@ -115,7 +129,7 @@ fn outcome(shard: &Shard, report: Report) -> Outcome {
 }
 
 /// Answers a shard as a healthy worker would: sources have `pages` pages, every page is read.
-fn answer(shard: &Shard, pages: usize, content: &[u8]) -> Outcome {
+pub(crate) fn answer(shard: &Shard, pages: usize, content: &[u8]) -> Outcome {
     answer_with(shard, &facts(SourceKind::Tiff, &vec![ExistingText::None; pages]), content, &|_| recognised())
 }
 

@@ -52,7 +52,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the database can't be reached at present: the same may work later.
+    /// Whether the database can't be reached or can't serve at present: the same may work later.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         let Self::Database { source, .. } = self else { return false };
@@ -64,8 +64,12 @@ impl StoreError {
                 | sqlx::Error::Tls(_)
                 | sqlx::Error::WorkerCrashed
         ) || source.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| {
-            // PostgreSQL: connection exceptions (08), starting or stopping (57P), too many connections (53300).
-            code.starts_with("08") || code.starts_with("57P") || code == "53300"
+            // PostgreSQL: connection exceptions (08), stopping or starting (57P), out of connections, memory or disk
+            // (53), a transaction that stood idle (25P03), a deadlock (40P01), a lock (55P03) or statement (57014)
+            // that took too long.
+            ["08", "57P", "53", "25P03", "40P01", "55P03", "57014"]
+                .iter()
+                .any(|class| code.starts_with(class))
         })
     }
 }

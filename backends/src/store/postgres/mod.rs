@@ -28,12 +28,18 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After that, a connection that is not used is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What the server does of itself to a coordinator that stands still or asks too much. The first lets a paused leader's
-/// lock on the lease go, so that another can take over; in milliseconds.
-const SESSION_LIMITS: [(&str, &str); 3] = [
+/// How the server serves a coordinator. A transaction that stands still is ended, so that a paused leader lets go of the
+/// lease; statements and waits for locks are bounded, in milliseconds. The planner can't know how many rows a parameter
+/// brings, nor how large a table is by the next execution; left alone it reads whole tables. Each statement has its index.
+const SESSION: [(&str, &str); 8] = [
     ("idle_in_transaction_session_timeout", "5000"),
     ("statement_timeout", "120000"),
     ("lock_timeout", "30000"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
 ];
 
 impl PostgresStore {
@@ -43,7 +49,7 @@ impl PostgresStore {
         let options = PgConnectOptions::from_str(url)
             .map_err(database("read the store's address"))?
             .application_name("pagemill")
-            .options(SESSION_LIMITS);
+            .options(SESSION);
         let writers = pool(WRITERS_MAX, &options).await?;
         sqlx::migrate!("migrations/postgres").run(&writers).await?;
         let readers = pool(READERS_MAX, &options).await?;

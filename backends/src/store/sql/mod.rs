@@ -68,7 +68,10 @@ impl SqlStore {
     }
 
     /// A transaction of the leader: it fails where another leads, now or when it ends.
-    async fn begin_leading(&self, epoch: Epoch) -> Result<Transaction<'static, Database>, StoreError> {
+    pub(in crate::store) async fn begin_leading(
+        &self,
+        epoch: Epoch,
+    ) -> Result<Transaction<'static, Database>, StoreError> {
         let mut transaction = self.begin().await?;
         lease::require(&mut transaction, epoch).await?;
         Ok(transaction)
