@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help demo install cluster test test-slow check bench bench-control
+.PHONY: help demo install cluster test test-slow check bench bench-control image-test
 
 help:
 	@echo "make demo       build Pagemill, run it on samples/, show the result"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow  thousands of pages, kills at random moments, broken networks"
 	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
 	@echo "make bench-control  a million pages through the control plane: rates, memory, recovery"
+	@echo "make image-test build the image, and run it as it is meant to run"
 	@echo "make check      format, lints, scripts, licences of the dependencies"
 
 demo:
@@ -53,6 +54,11 @@ bench-control:
 	@scripts/setup.sh build run services
 	$(CARGO) build --release --locked -p pagemill
 	$(CARGO) bench --locked -p pagemill-tests --bench control
+
+image-test:
+	@scripts/setup.sh build image
+	$(CARGO) build --release --locked -p pagemill
+	scripts/image_test.sh $(RELEASE)
 
 check:
 	@scripts/setup.sh build check

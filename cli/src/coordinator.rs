@@ -1,7 +1,6 @@
 //! `pagemill coordinator`: a coordinator of a cluster, wired together.
 
 use pagemill_backends::Backends;
-use pagemill_coordinator::access::Access;
 use pagemill_coordinator::{CoordinatorConfig, LeaseConfig, ServeConfig, ServeError, WindowRule};
 
 use crate::failure::{Exit, Failure};
@@ -34,7 +33,9 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
         },
         grpc_listen: settings.grpc_address()?,
         http_listen: settings.http_address(COORDINATOR_HTTP_LISTEN)?,
-        access: Access::open(),
+        access: settings.access()?,
+        tls: settings.tls()?,
+        allow_plaintext: settings.allow_plaintext,
     };
     let shutdown = interrupt::watch()?;
     let backends = Backends {
@@ -45,7 +46,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
     tracing::info!(coordinator = %name, version = env!("CARGO_PKG_VERSION"), "starting");
     match pagemill_coordinator::serve(config, backends, shutdown).await {
         Ok(()) => Ok(Exit::Complete),
-        Err(error @ (ServeError::Exposed(_) | ServeError::Listen { .. })) => {
+        Err(error @ (ServeError::Exposed(_) | ServeError::Plaintext(_) | ServeError::Listen { .. })) => {
             Err(Failure::Setting(error.to_string()))
         }
         Err(error) => Err(anyhow::Error::from(error).into()),

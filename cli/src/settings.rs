@@ -56,6 +56,10 @@ pub(crate) struct Settings {
     pub(crate) token_file: Option<PathBuf>,
     /// A coordinator's table of tokens.
     pub(crate) tokens_file: Option<PathBuf>,
+    /// Where a coordinator keeps its audit log.
+    pub(crate) audit_file: Option<PathBuf>,
+    /// Serve gRPC beyond this machine without TLS, where the network is private.
+    pub(crate) allow_plaintext: bool,
     /// The certificate that is shown to the other side (PEM).
     pub(crate) tls_cert_file: Option<PathBuf>,
     /// Its key (PEM).
@@ -70,7 +74,7 @@ pub(crate) struct Settings {
 
 /// The keys that a variable can stand for, besides the limits. What else begins so belongs to tests or to Kubernetes,
 /// which announces services in this way.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 24] = [
     "worker_slots",
     "worker_name",
     "grace_seconds",
@@ -88,6 +92,8 @@ const KEYS: [&str; 22] = [
     "token",
     "token_file",
     "tokens_file",
+    "audit_file",
+    "allow_plaintext",
     "tls_cert_file",
     "tls_key_file",
     "tls_client_ca_file",
@@ -127,6 +133,8 @@ impl Default for Settings {
             token: None,
             token_file: None,
             tokens_file: None,
+            audit_file: None,
+            allow_plaintext: false,
             tls_cert_file: None,
             tls_key_file: None,
             tls_client_ca_file: None,

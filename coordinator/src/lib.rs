@@ -24,10 +24,13 @@ mod lead;
 mod metrics;
 mod pace;
 pub mod report;
+mod scaler;
 mod serve;
 mod submit;
+mod tls;
 
 pub use serve::{ServeConfig, ServeError, Server, serve};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 /// What a coordinator is told.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,6 +14,12 @@ use prometheus::{
 /// Jobs that have figures of their own: the most urgent ones.
 pub(crate) const JOBS_WITH_FIGURES_MAX: usize = 100;
 
+/// Why an outcome is ignored.
+const IGNORED: [&str; 3] = ["stale", "duplicate", "refused"];
+
+/// Why a shard is sent again.
+const RESCUED: [&str; 4] = ["lease", "unclaimed", "unpublished", "undeliverable"];
+
 /// Bounds of the store's times, in seconds.
 const STORE_SECONDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
@@ -28,6 +34,8 @@ pub(crate) struct Metrics {
     job_deadline_seconds: IntGaugeVec,
     dead_letters: IntGauge,
     workers: IntGaugeVec,
+    /// What the scaler told KEDA last.
+    pub(crate) workers_wanted: IntGauge,
     leader: IntGauge,
     broker_up: IntGauge,
     /// Whether the store answered the last time.
@@ -100,6 +108,7 @@ impl Metrics {
             )?,
             dead_letters: gauge(&registry, "dead_letters", "Dead pages and rejected sources of all jobs.")?,
             workers: gauges(&registry, "workers", "Workers by what they do.", &["state"])?,
+            workers_wanted: gauge(&registry, "workers_wanted", "Workers that the scaler told KEDA last.")?,
             leader: gauge(&registry, "leader", "1 in the coordinator that leads.")?,
             broker_up: gauge(&registry, "broker_up", "Whether this coordinator reaches the broker.")?,
             store_up: gauge(&registry, "store_up", "Whether the store answered the last time.")?,
@@ -129,8 +138,17 @@ impl Metrics {
             )?,
             registry,
         };
-        let build = gauges(&metrics.registry, "build_info", "Version of this program.", &["version"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let build = gauges(&metrics.registry, "build_info", "What runs here.", &["version", "role"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION"), "coordinator"]).set(1);
+        let start = gauge(&metrics.registry, "start_time_seconds", "When this process began, since 1970.")?;
+        start.set(crate::now_unix_seconds());
+        // What never happened is told as 0: an absent series looks like a broken one.
+        for why in IGNORED {
+            metrics.outcomes_ignored_total.with_label_values(&[why]);
+        }
+        for why in RESCUED {
+            metrics.shards_rescued_total.with_label_values(&[why]);
+        }
         Ok(metrics)
     }
 

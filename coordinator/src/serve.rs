@@ -4,19 +4,25 @@ use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use pagemill_backends::Backends;
 use tokio::net::TcpListener;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Router;
 
 use crate::access::Access;
 use crate::grpc::{Services, connections};
+use crate::tls::Tls;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, http};
 
 /// How long a stopping coordinator waits for requests in hand.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What a serving coordinator is told.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeConfig {
     /// What the background loops keep to.
     pub coordinator: CoordinatorConfig,
@@ -26,6 +32,10 @@ pub struct ServeConfig {
     pub http_listen: SocketAddr,
     /// Who may do what.
     pub access: Access,
+    /// Certificates; without them neither gRPC nor HTTP is encrypted.
+    pub tls: Option<Tls>,
+    /// Serve gRPC beyond this machine without TLS: for a network that is private, or encrypts by itself.
+    pub allow_plaintext: bool,
 }
 
 /// Serves until `shutdown`, then finishes the requests in hand and returns.
@@ -41,6 +51,7 @@ pub async fn serve(
 pub struct Server {
     coordinator: Coordinator,
     access: Access,
+    tls: Option<Tls>,
     grpc: TcpListener,
     http: TcpListener,
     /// Where gRPC is served: the port is known now even where 0 was asked for.
@@ -52,26 +63,26 @@ pub struct Server {
 impl Server {
     /// Begins to listen.
     pub async fn bind(config: ServeConfig, backends: Backends) -> Result<Self, ServeError> {
-        if config.access.is_open() && !config.grpc_listen.ip().is_loopback() {
-            return Err(ServeError::Exposed(config.grpc_listen));
-        }
+        check_exposure(&config)?;
         let (grpc, grpc_address) = listen(config.grpc_listen).await?;
         let (http, http_address) = listen(config.http_listen).await?;
         let coordinator = Coordinator::new(config.coordinator, backends).map_err(ServeError::Coordinator)?;
-        Ok(Self { coordinator, access: config.access, grpc, http, grpc_address, http_address })
+        let (access, tls) = (config.access, config.tls);
+        let (tokens, encrypted) = (!access.is_open(), tls.is_some());
+        tracing::info!(%grpc_address, %http_address, tokens, encrypted, "listening");
+        Ok(Self { coordinator, access, tls, grpc, http, grpc_address, http_address })
     }
 
     /// Serves until `shutdown`, then finishes the requests in hand and returns.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ServeError> {
-        let Self { coordinator, access, grpc, http, .. } = self;
+        let Self { coordinator, access, tls, grpc, http, grpc_address, http_address } = self;
         let stop = CancellationToken::new();
         let _stop_all_at_the_end = stop.clone().drop_guard();
         let services = Services::new(coordinator.clone(), access, stop.clone());
         let router = services.router().await.map_err(ServeError::Reflection)?;
-        let grpc = router.serve_with_incoming_shutdown(connections(grpc), stop.clone().cancelled_owned());
-        let http = axum::serve(http, http::router(coordinator.clone()))
-            .with_graceful_shutdown(stop.clone().cancelled_owned())
-            .into_future();
+        let grpc = serve_grpc(router, (grpc, grpc_address), tls.as_ref(), stop.clone());
+        let http =
+            serve_http(http::router(coordinator.clone()), (http, http_address), tls.as_ref(), stop.clone());
         let loops = coordinator.run(stop.clone());
         let all = async {
             tokio::try_join!(
@@ -93,6 +104,57 @@ impl Server {
     }
 }
 
+fn serve_grpc(
+    router: Router,
+    (listener, address): (TcpListener, SocketAddr),
+    tls: Option<&Tls>,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
+    let stop = stop.cancelled_owned();
+    match tls {
+        None => router.serve_with_incoming_shutdown(connections(listener), stop).boxed(),
+        Some(tls) => {
+            let arrivals = ReceiverStream::new(tls.grpc(listener, address).arrivals);
+            router.serve_with_incoming_shutdown(arrivals.map(Ok::<_, std::io::Error>), stop).boxed()
+        }
+    }
+}
+
+fn serve_http(
+    router: axum::Router,
+    (listener, address): (TcpListener, SocketAddr),
+    tls: Option<&Tls>,
+    stop: CancellationToken,
+) -> BoxFuture<'static, Result<(), std::io::Error>> {
+    let stop = stop.cancelled_owned();
+    match tls {
+        None => axum::serve(listener, router).with_graceful_shutdown(stop).into_future().boxed(),
+        Some(tls) => axum::serve(tls.http(listener, address), router)
+            .with_graceful_shutdown(stop)
+            .into_future()
+            .boxed(),
+    }
+}
+
+/// Beyond this machine, callers are told apart and can't be overheard.
+fn check_exposure(config: &ServeConfig) -> Result<(), ServeError> {
+    let address = config.grpc_listen;
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    if config.access.is_open() {
+        return Err(ServeError::Exposed(address));
+    }
+    match (&config.tls, config.allow_plaintext) {
+        (Some(_), _) => Ok(()),
+        (None, false) => Err(ServeError::Plaintext(address)),
+        (None, true) => {
+            tracing::warn!(%address, "gRPC is not encrypted: whoever can listen on this network learns every token");
+            Ok(())
+        }
+    }
+}
+
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let refuse = |source| ServeError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(refuse)?;
@@ -108,6 +170,11 @@ pub enum ServeError {
         "listen on {0}: without tokens only this machine may reach the coordinator; set PAGEMILL_TOKENS_FILE, or listen on 127.0.0.1"
     )]
     Exposed(SocketAddr),
+    /// Tokens could be overheard.
+    #[error(
+        "listen on {0}: without TLS only this machine may reach the coordinator; set PAGEMILL_TLS_CERT_FILE and PAGEMILL_TLS_KEY_FILE, listen on 127.0.0.1, or set PAGEMILL_ALLOW_PLAINTEXT where the network is private"
+    )]
+    Plaintext(SocketAddr),
     /// The address is taken, or not ours.
     #[error("listen on {address}: {source}")]
     Listen {

@@ -122,6 +122,23 @@ fn the_operator_gets_the_rules_that_are_tested() {
     assert!(groups == wanted, "deploy/kubernetes/base/rules.yaml holds other rules than deploy/prometheus");
 }
 
+#[test]
+fn metrics_in_the_program_and_on_the_page_are_the_same() {
+    let whole = Regex::new(r#""pagemill_([a-z_]+)""#).unwrap();
+    // The coordinator names them without the prefix: `gauges(&registry, "name", …)`, `opts("name", …)`.
+    let short = Regex::new(r#"(?:registry,|opts\()\s*"([a-z_]+)""#).unwrap();
+    let mut registered = BTreeSet::new();
+    for file in ["coordinator/src/metrics.rs", "worker/src/metrics.rs"] {
+        let source = read(file);
+        let code = source.split("#[cfg(test)]").next().unwrap();
+        for found in whole.captures_iter(code).chain(short.captures_iter(code)) {
+            registered.insert(format!("pagemill_{}", &found[1]));
+        }
+    }
+    let explained: BTreeSet<String> = explained().into_iter().filter(|name| !name.contains(':')).collect();
+    assert_eq!(registered, explained);
+}
+
 /// Every dashboard by its file's name.
 fn dashboards() -> BTreeMap<String, Value> {
     let files = fs::read_dir(deploy().join("grafana/dashboards")).unwrap();

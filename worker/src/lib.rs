@@ -22,6 +22,7 @@ mod back_off;
 mod error;
 mod http;
 mod inspect;
+mod memory;
 mod metrics;
 mod page_source;
 mod patience;

@@ -1,13 +1,15 @@
 //! What a worker exports; `docs/metrics.md` explains each figure.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pagemill_domain::outcome::{DocumentResult, Outcome, PageResult, Report, SourceResult};
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::shard::Stage;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::memory::resident_bytes;
 
 /// The figures of one worker.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(crate) struct Metrics {
     page_cpu_seconds: Histogram,
     word_confidence: Histogram,
     slots: IntGaugeVec,
+    memory: IntGauge,
 }
 
 /// A page takes from a tenth of a second (blank) to its budget.
@@ -71,7 +74,16 @@ impl Metrics {
         registry.register(Box::new(word_confidence.clone()))?;
         registry.register(Box::new(slots.clone()))?;
         registry.register(Box::new(build))?;
-        Ok(Self { registry, attempts, stage_seconds, page_cpu_seconds, word_confidence, slots })
+        let start = IntGauge::new("pagemill_start_time_seconds", "When this process began, since 1970")?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        start.set(since_1970.as_secs() as i64);
+        registry.register(Box::new(start))?;
+        let memory = IntGauge::new(
+            "pagemill_memory_bytes",
+            "Resident memory of the worker with its recognition processes",
+        )?;
+        registry.register(Box::new(memory.clone()))?;
+        Ok(Self { registry, attempts, stage_seconds, page_cpu_seconds, word_confidence, slots, memory })
     }
 
     /// A page was read, with or without success.
@@ -125,6 +137,7 @@ impl Metrics {
 
     /// All figures in Prometheus' text format.
     pub(crate) fn text(&self) -> prometheus::Result<String> {
+        self.memory.set(resident_bytes().cast_signed());
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use pagemill_backends::blobs::{BlobError, SourceRoots};
+use pagemill_coordinator::access::{Access, AccessConfig, AccessError};
+use pagemill_coordinator::{Tls, TlsFiles};
 
 use super::cluster::{one_of, small_file, variable, wrong};
 use super::{Secret, Settings};
@@ -56,6 +58,32 @@ impl Settings {
     /// Where metrics and probes are served.
     pub(crate) fn http_address(&self, default: &str) -> Result<SocketAddr, Failure> {
         address("http_listen", self.http_listen.as_deref().unwrap_or(default))
+    }
+
+    /// Who may call a coordinator.
+    pub(crate) fn access(&self) -> Result<Access, Failure> {
+        let config = AccessConfig {
+            tokens_file: self.tokens_file.clone(),
+            audit_file: self.audit_file.clone(),
+            workers_show_certificates: self.tls_client_ca_file.is_some(),
+        };
+        Access::new(config).map_err(|error| {
+            let key = if matches!(error, AccessError::Audit(_)) { "audit_file" } else { "tokens_file" };
+            wrong(key, &format!("can't be used: {error}"))
+        })
+    }
+
+    /// The certificates of a coordinator; `None` without TLS.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let (Some(certificate), Some(key)) = (self.tls_cert_file.clone(), self.tls_key_file.clone()) else {
+            if self.tls_client_ca_file.is_some() {
+                return Err(wrong("tls_client_ca_file", "needs tls_cert_file and tls_key_file"));
+            }
+            // One without the other is refused.
+            return self.tls_identity().map(|_| None);
+        };
+        let files = TlsFiles { certificate, key, client_ca: self.tls_client_ca_file.clone() };
+        Tls::read(files).map(Some).map_err(|error| wrong("tls_cert_file", &format!("can't be used: {error}")))
     }
 
     /// Below what sources may be submitted by reference.

@@ -15,7 +15,7 @@ use super::new_source::new_source;
 use super::paging::{next_token, page_after, page_size, page_token, row_after, row_token};
 use super::status::{invalid, of_blobs, of_coordinator, of_store};
 use super::{Services, answered, convert};
-use crate::access::{Caller, Right};
+use crate::access::Caller;
 use crate::now_unix_seconds;
 
 /// Bytes of a job's key.
@@ -39,7 +39,7 @@ impl v1::jobs_server::Jobs for Services {
     type GetReportStream = BoxStream<'static, Result<v1::ReportPart, Status>>;
 
     async fn open(&self, request: Request<v1::OpenRequest>) -> Result<Response<v1::Job>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         let job = new_job(request.into_inner(), &caller)?;
         answered(self.open_once(&job)).await
     }
@@ -48,7 +48,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::AddSourcesRequest>,
     ) -> Result<Response<v1::AddSourcesResponse>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         if request.sources.len() > SOURCES_PER_CHUNK_MAX {
             let why = format!("sources must be at most {SOURCES_PER_CHUNK_MAX} a chunk: send several chunks");
@@ -69,7 +69,7 @@ impl v1::jobs_server::Jobs for Services {
     }
 
     async fn seal(&self, request: Request<v1::SealRequest>) -> Result<Response<v1::Job>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         answered(async {
             let job = self.own_job(request.get_ref().job, &caller).await?;
             // Sealing twice is what a client does that missed the first answer.
@@ -82,7 +82,7 @@ impl v1::jobs_server::Jobs for Services {
     }
 
     async fn get(&self, request: Request<v1::GetJobRequest>) -> Result<Response<v1::Job>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         answered(async {
             let row = self.own_job(request.get_ref().job, &caller).await?;
             let recipe_json = serde_json::to_string(&row.recipe)
@@ -99,7 +99,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::ListJobsRequest>,
     ) -> Result<Response<v1::ListJobsResponse>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         let (rows_max, after) = (page_size(request.page_size)?, row_after(&request.page_token)?);
         let filter = JobFilter { tenant: Some(caller.tenant), open_only: request.open_only };
@@ -114,13 +114,13 @@ impl v1::jobs_server::Jobs for Services {
     }
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let row = answered(self.own_job(request.get_ref().job, &caller)).await?;
         self.watch_job(row, caller).map(Response::new)
     }
 
     async fn cancel(&self, request: Request<v1::CancelRequest>) -> Result<Response<v1::Job>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         answered(async {
             let job = self.own_job(request.get_ref().job, &caller).await?;
             // So does cancelling twice.
@@ -136,7 +136,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::ListPagesRequest>,
     ) -> Result<Response<v1::ListPagesResponse>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         let (rows_max, after) = (page_size(request.page_size)?, page_after(&request.page_token)?);
         let state =
@@ -157,7 +157,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::GetPageTextRequest>,
     ) -> Result<Response<v1::GetPageTextResponse>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         let page = page_id(request.page.ok_or_else(|| invalid("page is needed"))?);
         answered(async {
@@ -175,7 +175,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::ListDeadLettersRequest>,
     ) -> Result<Response<v1::ListDeadLettersResponse>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         let (rows_max, after) = (page_size(request.page_size)?, page_after(&request.page_token)?);
         answered(async {
@@ -197,7 +197,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::RedriveRequest>,
     ) -> Result<Response<v1::RedriveResponse>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         let request = request.into_inner();
         if request.pages.len() > REDRIVE_PAGES_MAX {
             let why = format!("pages must be at most {REDRIVE_PAGES_MAX}; none at all means every one");
@@ -217,7 +217,7 @@ impl v1::jobs_server::Jobs for Services {
         &self,
         request: Request<v1::GetReportRequest>,
     ) -> Result<Response<Self::GetReportStream>, Status> {
-        let caller = self.access.caller(&request, Right::View)?;
+        let caller = self.access.caller(&request)?;
         let row = answered(self.own_job(request.get_ref().job, &caller)).await?;
         answered(self.report_job(row)).await.map(Response::new)
     }

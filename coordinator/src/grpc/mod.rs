@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_proto::externalscaler::external_scaler_server::ExternalScalerServer;
 use pagemill_proto::{MESSAGE_BYTES_MAX, v1};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use tonic::transport::server::Router;
 
 use crate::Coordinator;
 use crate::access::Access;
+use crate::scaler::ScalerService;
 
 mod artifacts;
 mod convert;
@@ -26,11 +28,11 @@ mod new_source;
 mod paging;
 mod session;
 mod sources;
-mod status;
+pub(crate) mod status;
 mod streams;
 mod workers;
 
-pub(crate) use incoming::connections;
+pub(crate) use incoming::{Connection, connections};
 
 /// Requests of one connection that are worked on at once; further ones wait.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 256;
@@ -113,13 +115,15 @@ impl Services {
         // The empty name stands for the server as a whole.
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        let scaler = ScalerService::new(self.coordinator.clone(), self.access.clone(), self.shutdown.clone());
         Ok(Routes::new(health_service)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?)
             .add_service(served!(v1::jobs_server::JobsServer<Self>, self))
             .add_service(served!(v1::sources_server::SourcesServer<Self>, self))
             .add_service(served!(v1::artifacts_server::ArtifactsServer<Self>, self))
-            .add_service(served!(v1::workers_server::WorkersServer<Self>, self)))
+            .add_service(served!(v1::workers_server::WorkersServer<Self>, self))
+            .add_service(ExternalScalerServer::new(scaler)))
     }
 }
 

@@ -10,7 +10,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status::{invalid, of_blobs};
 use super::{Services, answered, place};
-use crate::access::Right;
 
 /// Hashes that one request may ask for.
 const HASHES_MAX: usize = 10_000;
@@ -27,7 +26,7 @@ impl v1::sources_server::Sources for Services {
         &self,
         request: Request<v1::MissingRequest>,
     ) -> Result<Response<v1::MissingResponse>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         let hashes = request.into_inner().hashes;
         if hashes.len() > HASHES_MAX {
             let why = format!("hashes must be at most {HASHES_MAX}: ask several times");
@@ -47,7 +46,7 @@ impl v1::sources_server::Sources for Services {
         &self,
         request: Request<Streaming<v1::UploadRequest>>,
     ) -> Result<Response<v1::UploadResponse>, Status> {
-        let caller = self.access.caller(&request, Right::Operate)?;
+        let caller = self.access.caller(&request)?;
         let _place = place(&self.uploads, "uploads")?;
         let bytes_max = self.coordinator.config.limits.bytes_per_source_max;
         let received = receive(

@@ -11,7 +11,6 @@ use super::paging::{PAGE_SIZE_MAX, next_token, page_size};
 use super::session::WORKER_TEXT_BYTES_MAX;
 use super::status::{invalid, of_store};
 use super::{Services, answered, convert};
-use crate::access::Right;
 use crate::now_unix_seconds;
 
 #[tonic::async_trait]
@@ -22,7 +21,7 @@ impl v1::workers_server::Workers for Services {
         &self,
         request: Request<Streaming<v1::SessionRequest>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        self.access.caller(&request, Right::Work)?;
+        self.access.caller(&request)?;
         self.begin_session(request.into_inner()).await.map(Response::new)
     }
 
@@ -30,7 +29,7 @@ impl v1::workers_server::Workers for Services {
         &self,
         request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        self.access.caller(&request, Right::View)?;
+        self.access.caller(&request)?;
         let request = request.into_inner();
         let rows_max = page_size(request.page_size)?;
         check_name("page_token", &request.page_token)?;
@@ -46,19 +45,19 @@ impl v1::workers_server::Workers for Services {
     }
 
     async fn cordon(&self, request: Request<v1::CordonRequest>) -> Result<Response<v1::Worker>, Status> {
-        self.access.caller(&request, Right::Administer)?;
+        self.access.caller(&request)?;
         let request = request.into_inner();
         let directive = if request.undo { Directive::Serve } else { Directive::Cordon };
         answered(self.direct(request.worker, directive)).await
     }
 
     async fn drain(&self, request: Request<v1::DrainRequest>) -> Result<Response<v1::Worker>, Status> {
-        self.access.caller(&request, Right::Administer)?;
+        self.access.caller(&request)?;
         answered(self.direct(request.into_inner().worker, Directive::Drain)).await
     }
 
     async fn queue(&self, request: Request<v1::QueueRequest>) -> Result<Response<v1::QueueResponse>, Status> {
-        self.access.caller(&request, Right::View)?;
+        self.access.caller(&request)?;
         answered(async {
             let backends = &self.coordinator.backends;
             let figures = backends.store.figures().await.map_err(of_store)?;

@@ -70,7 +70,7 @@ impl Coordinator {
 }
 
 /// The workers that beat.
-pub(super) async fn live_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {
+pub(crate) async fn live_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {
     let mut workers = all_workers(coordinator).await?;
     let now = now_unix_seconds();
     workers.retain(|worker| is_live(worker, now));

@@ -23,7 +23,7 @@ mod challenger;
 mod collect;
 mod dispatch;
 mod expire;
-mod figures;
+pub(crate) mod figures;
 mod loops;
 mod publish;
 mod rescue;

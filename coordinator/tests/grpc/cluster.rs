@@ -97,6 +97,8 @@ impl Cluster {
             grpc_listen: listen,
             http_listen: listen,
             access: Access::open(),
+            tls: None,
+            allow_plaintext: false,
         };
         let server = Server::bind(serve, backends.clone()).await.unwrap();
         let (grpc_address, http_address) = (server.grpc_address, server.http_address);

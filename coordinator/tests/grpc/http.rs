@@ -48,7 +48,7 @@ async fn the_leader_tells_its_figures() {
         "pagemill_pages_pending{stage=\"recognise\"} 0",
         "pagemill_shards_in_flight{stage=\"inspect\"} 0",
         "pagemill_store_seconds_count{operation=\"apply\"}",
-        "pagemill_build_info{version=",
+        "pagemill_build_info{role=\"coordinator\",version=",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }

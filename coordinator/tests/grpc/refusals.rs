@@ -130,6 +130,8 @@ async fn without_tokens_only_this_machine_gets_in() {
         grpc_listen: "0.0.0.0:0".parse().unwrap(),
         http_listen: "127.0.0.1:0".parse().unwrap(),
         access: Access::open(),
+        tls: None,
+        allow_plaintext: false,
     };
     let refused = Server::bind(serve, backends(&folder).await).await.err().unwrap();
     assert!(matches!(refused, ServeError::Exposed(_)), "{refused}");
