@@ -264,6 +264,11 @@ impl Worker {
         self.wait_ready();
     }
 
+    /// Where its figures are.
+    pub fn metrics_url(&self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.http_port)
+    }
+
     /// A figure of its `/metrics`, with its labels as they stand there.
     pub fn figure(&self, name: &str) -> Option<f64> {
         figures(self.http_port)?.get(name).copied()
