@@ -118,14 +118,13 @@ pub(super) async fn forget(
     let named = ids(documents.iter().copied())?;
     for sql in [
         "INSERT INTO superseded (job, name) SELECT job, name FROM artifact
-         WHERE document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) ON CONFLICT DO NOTHING",
-        "DELETE FROM artifact WHERE document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
-        "UPDATE source SET document = NULL WHERE document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
+         WHERE document IN ids($1) ON CONFLICT DO NOTHING",
+        "DELETE FROM artifact WHERE document IN ids($1)",
+        "UPDATE source SET document = NULL WHERE document IN ids($1)",
     ] {
         statement("take documents apart", sql).bind(&named).run(db).await?;
     }
-    let delete =
-        "DELETE FROM document WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) RETURNING state";
+    let delete = "DELETE FROM document WHERE id IN ids($1) RETURNING state";
     let states: Vec<(String,)> = statement("take documents apart", delete).bind(&named).all(db).await?;
     for (state,) in states {
         counters.add(job, Counter::DocumentsArranged, -1);
@@ -157,7 +156,7 @@ pub(super) async fn forget_assembling(
         contents.push((to_json("shard", &ShardContents::Assemble(document))?,));
     }
     let delete = "DELETE FROM shard WHERE job = $1 AND stage = 'assemble'
-        AND contents IN (SELECT value ->> 0 FROM rows($2))";
+        AND contents IN texts($2)";
     statement("forget shards", delete).bind(job.0).bind(rows(&contents)?).run(db).await?;
     Ok(())
 }

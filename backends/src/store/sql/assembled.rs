@@ -57,7 +57,7 @@ async fn deliver(
         return Ok(());
     }
     let named = ids(delivered.iter().map(|delivered| delivered.document))?;
-    let delete = "DELETE FROM artifact WHERE document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+    let delete = "DELETE FROM artifact WHERE document IN ids($1)";
     statement("replace artifacts", delete).bind(named).run(db).await?;
     let (mut artifacts, mut gaps) = (Vec::new(), Vec::new());
     for Delivered { job, document, artifacts: files, gaps: found } in delivered {
@@ -98,7 +98,7 @@ pub(super) async fn lose(
         return Ok(());
     }
     let update = "UPDATE document SET state = 'open', losses = losses + 1
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) RETURNING id, losses";
+        WHERE id IN ids($1) RETURNING id, losses";
     let counted: Vec<(i64, i64)> =
         statement("count failures", update).bind(ids(documents.keys().copied())?).all(db).await?;
     let dead = counted.into_iter().filter(|&(_, losses)| next_step(0, losses as u32, limits) == Step::Dead);
@@ -110,7 +110,7 @@ pub(super) async fn lose(
         counters.add(*job, Counter::DocumentsFailed, 1);
     }
     let update = "UPDATE document SET state = 'failed'
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE id IN ids($1)";
     statement("give documents up", update).bind(ids(dead)?).run(db).await?;
     Ok(())
 }
@@ -121,7 +121,7 @@ pub(super) async fn hand_back(db: &mut Connection, documents: &[i64]) -> Result<
         return Ok(());
     }
     let update = "UPDATE document SET state = 'open' WHERE state = 'assembling'
-        AND id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        AND id IN ids($1)";
     statement("hand documents back", update).bind(ids(documents.iter().copied())?).run(db).await?;
     Ok(())
 }

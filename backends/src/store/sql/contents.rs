@@ -82,7 +82,7 @@ pub(super) async fn lock(
     shards: impl IntoIterator<Item = i64>,
 ) -> Result<Vec<LockedShard>, StoreError> {
     let select = "SELECT id, job, attempt, express, contents FROM shard
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) ORDER BY id FOR UPDATE";
+        WHERE id IN ids($1) ORDER BY id FOR UPDATE";
     let rows: Vec<ShardColumns> = statement("find shards", select).bind(ids(shards)?).all(db).await?;
     rows.into_iter().map(ShardColumns::read).collect()
 }
@@ -91,7 +91,7 @@ pub(super) async fn delete(
     db: &mut Connection,
     shards: impl IntoIterator<Item = i64>,
 ) -> Result<(), StoreError> {
-    let sql = "DELETE FROM shard WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+    let sql = "DELETE FROM shard WHERE id IN ids($1)";
     statement("close shards", sql).bind(ids(shards)?).run(db).await?;
     Ok(())
 }

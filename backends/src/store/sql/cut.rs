@@ -75,7 +75,7 @@ async fn cut_assemble(
         return Ok(Vec::new());
     }
     let update = "UPDATE document SET state = 'assembling'
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE id IN ids($1)";
     statement("take documents to assemble", update).bind(ids(chosen.iter().copied())?).run(db).await?;
     Ok(chosen.into_iter().map(ShardContents::Assemble).collect())
 }

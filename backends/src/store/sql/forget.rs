@@ -26,8 +26,8 @@ pub(super) async fn inspect_again(
     let named = ids(sources.iter().map(|(source, _)| *source))?;
     for sql in [
         "UPDATE source SET state = 'pending', faults = 0, losses = 0, rejection = NULL
-         WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
-        "DELETE FROM dead_letter WHERE source IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) AND number = 0",
+         WHERE id IN ids($1)",
+        "DELETE FROM dead_letter WHERE source IN ids($1) AND number = 0",
     ] {
         statement("inspect sources again", sql).bind(&named).run(db).await?;
     }
@@ -48,10 +48,7 @@ pub(super) async fn withdraw(
     let listed: Vec<(JobId, i64)> = sources.iter().map(|(source, _)| (job, *source)).collect();
     pages(db, &listed, counters).await?;
     let named = ids(sources.iter().map(|(source, _)| *source))?;
-    for sql in [
-        "DELETE FROM dead_letter WHERE source IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
-        "DELETE FROM source WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
-    ] {
+    for sql in ["DELETE FROM dead_letter WHERE source IN ids($1)", "DELETE FROM source WHERE id IN ids($1)"] {
         statement("withdraw sources", sql).bind(&named).run(db).await?;
     }
     counters.add(job, Counter::SourcesSubmitted, -(sources.len() as i64));
@@ -78,7 +75,7 @@ pub(super) async fn pages(
     let jobs: BTreeMap<i64, JobId> = sources.iter().map(|&(job, source)| (source, job)).collect();
     let named = ids(jobs.keys().copied())?;
     let select = "SELECT id, document FROM source WHERE (pages > 0 OR document IS NOT NULL)
-        AND id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        AND id IN ids($1)";
     let used: Vec<(i64, Option<i64>)> = statement("find documents", select).bind(&named).all(db).await?;
     if used.is_empty() {
         return Ok(());
@@ -99,13 +96,13 @@ pub(super) async fn pages(
         (SELECT CAST(value ->> 0 AS BIGINT), CAST(value ->> 1 AS BIGINT) FROM rows($1))";
     statement("forget retries", delete).bind(rows(&retries)?).run(db).await?;
     for sql in [
-        "DELETE FROM dead_letter WHERE source IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) AND number > 0",
+        "DELETE FROM dead_letter WHERE source IN ids($1) AND number > 0",
         "UPDATE source SET pages = 0, cursor = 0, cursor_end = 0
-         WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))",
+         WHERE id IN ids($1)",
     ] {
         statement("forget pages", sql).bind(&named).run(db).await?;
     }
-    let delete = "DELETE FROM page WHERE source IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))
+    let delete = "DELETE FROM page WHERE source IN ids($1)
         RETURNING source, state, read_by";
     let gone: Vec<(i64, String, Option<i64>)> =
         statement("forget pages", delete).bind(&named).all(db).await?;

@@ -107,7 +107,7 @@ async fn being_inspected(
     sources: &[i64],
 ) -> Result<BTreeMap<i64, InspectedSource>, StoreError> {
     let select = "SELECT id, hash, pages, faults, losses FROM source
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) AND state = 'inspecting'";
+        WHERE id IN ids($1) AND state = 'inspecting'";
     let known: Vec<InspectedSource> =
         statement("find sources", select).bind(ids(sources.iter().copied())?).all(db).await?;
     Ok(known.into_iter().map(|source| (source.id, source)).collect())
@@ -189,7 +189,7 @@ pub(super) async fn hand_back(
         return Ok(());
     }
     let update = "UPDATE source SET state = 'pending' WHERE state = 'inspecting'
-        AND id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        AND id IN ids($1)";
     statement("hand sources back", update).bind(ids(sources)?).run(db).await?;
     Ok(())
 }

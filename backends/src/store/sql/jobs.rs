@@ -56,7 +56,7 @@ pub(super) async fn lock_all(
     jobs: impl IntoIterator<Item = i64>,
 ) -> Result<BTreeMap<JobId, LockedJob>, StoreError> {
     let select = "SELECT id, state, generation, recipe FROM job
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) ORDER BY id FOR UPDATE";
+        WHERE id IN ids($1) ORDER BY id FOR UPDATE";
     locked(statement("lock jobs", select).bind(ids(jobs)?).all(db).await?)
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn lock_of_shards(
     shards: impl IntoIterator<Item = i64>,
 ) -> Result<BTreeMap<JobId, LockedJob>, StoreError> {
     let select = "SELECT id, state, generation, recipe FROM job WHERE id IN (SELECT job FROM shard
-        WHERE shard.id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))) ORDER BY id FOR UPDATE";
+        WHERE shard.id IN ids($1)) ORDER BY id FOR UPDATE";
     locked(statement("lock the shards' jobs", select).bind(ids(shards)?).all(db).await?)
 }
 

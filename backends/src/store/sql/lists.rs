@@ -196,7 +196,7 @@ pub(super) async fn documents(
     let rows: Vec<(i64, String, String, String)> =
         statement("list documents", select).bind(job.0).bind(after).bind(i64::from(rows_max)).all(db).await?;
     let select = "SELECT document, name, format, bytes, hash FROM artifact
-        WHERE document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) ORDER BY document, name";
+        WHERE document IN ids($1) ORDER BY document, name";
     let found: Vec<ArtifactColumns> =
         statement("list artifacts", select).bind(ids(rows.iter().map(|row| row.0))?).all(db).await?;
     let mut artifacts: HashMap<i64, Vec<Artifact>> = HashMap::new();

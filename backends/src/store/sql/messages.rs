@@ -110,7 +110,7 @@ async fn source_refs(
         return Ok(HashMap::new());
     }
     let select = "SELECT id, location, bytes, modified_ns, inode, hash FROM source
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE id IN ids($1)";
     let rows: Vec<SourceColumns> = statement("find sources", select).bind(ids(named)?).all(db).await?;
     rows.into_iter().map(|row| row.read().map(|source| (source.id.0, source))).collect()
 }
@@ -141,7 +141,7 @@ async fn plans(
     }
     let select = "SELECT source.document, document.name, source.kind, source.id, source.location, source.bytes,
         source.modified_ns, source.inode, source.hash FROM source JOIN document ON document.id = source.document
-        WHERE source.document IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))
+        WHERE source.document IN ids($1)
         ORDER BY source.document, source.ordinal, source.id";
     let members: Vec<MemberColumns> =
         statement("list documents' sources", select).bind(ids(named)?).all(db).await?;
@@ -186,7 +186,7 @@ async fn planned_pages(
     sources: impl Iterator<Item = i64>,
 ) -> Result<HashMap<i64, Vec<PlannedPage>>, StoreError> {
     let select = "SELECT source, number, width, height, dpi_x_milli, dpi_y_milli, state, result FROM page
-        WHERE source IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1)) ORDER BY source, number";
+        WHERE source IN ids($1) ORDER BY source, number";
     let rows: Vec<PlannedPageColumns> =
         statement("list documents' pages", select).bind(ids(sources)?).all(db).await?;
     let mut pages: HashMap<i64, Vec<PlannedPage>> = HashMap::new();

@@ -66,8 +66,7 @@ async fn known_names(
     owners: &[Owner],
 ) -> Result<BTreeMap<String, String>, StoreError> {
     let keys: Vec<(String,)> = owners.iter().map(|owner| (owner.key(),)).collect();
-    let select =
-        "SELECT owner, name FROM name WHERE job = $1 AND owner IN (SELECT value ->> 0 FROM rows($2))";
+    let select = "SELECT owner, name FROM name WHERE job = $1 AND owner IN texts($2)";
     let known: Vec<(String, String)> =
         statement("find names", select).bind(job.0).bind(rows(&keys)?).all(db).await?;
     Ok(known.into_iter().collect())
@@ -80,7 +79,7 @@ async fn taken_among_first_stems(
 ) -> Result<HashSet<String>, StoreError> {
     let stems = owners.iter().flat_map(|owner| owner.stems().take(STEMS_LOOKED_UP_AT_ONCE));
     let keys: Vec<(String,)> = stems.map(|stem| (stem.key(),)).collect();
-    let select = "SELECT folded FROM name WHERE job = $1 AND folded IN (SELECT value ->> 0 FROM rows($2))";
+    let select = "SELECT folded FROM name WHERE job = $1 AND folded IN texts($2)";
     let taken: Vec<(String,)> =
         statement("find taken names", select).bind(job.0).bind(rows(&keys)?).all(db).await?;
     Ok(taken.into_iter().map(|(folded,)| folded).collect())

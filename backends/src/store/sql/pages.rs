@@ -13,7 +13,7 @@ use super::super::dialect::Connection;
 use super::apply::Taken;
 use super::counters::{Counter, Counters};
 use super::dead_letters;
-use super::statement::{ROWS_PER_STATEMENT_MAX, rows, statement, storable, to_json};
+use super::statement::{ROWS_PER_STATEMENT_MAX, ids, rows, statement, storable, to_json};
 use crate::store::StoreError;
 
 /// The end of a page's way.
@@ -167,8 +167,7 @@ async fn record_fingerprints(
     let insert = "INSERT INTO fingerprint (fingerprint) SELECT value ->> 0 FROM rows($1)
         WHERE value ->> 0 NOT IN (SELECT fingerprint FROM fingerprint) ON CONFLICT DO NOTHING";
     statement("record fingerprints", insert).bind(&named).run(db).await?;
-    let select =
-        "SELECT fingerprint, id FROM fingerprint WHERE fingerprint IN (SELECT value ->> 0 FROM rows($1))";
+    let select = "SELECT fingerprint, id FROM fingerprint WHERE fingerprint IN texts($1)";
     let known: Vec<(String, i64)> = statement("find fingerprints", select).bind(&named).all(db).await?;
     Ok(known.into_iter().collect())
 }
@@ -200,7 +199,7 @@ pub(super) async fn end(
         }
     }
     dead_letters::add(db, &dead).await?;
-    close_pages(db, closed.into_iter().collect()).await
+    close_pages(db, &closed).await
 }
 
 async fn end_chunk(
@@ -222,16 +221,31 @@ async fn end_chunk(
 }
 
 /// Counts so many pages of each source out of what its document waits for.
-async fn close_pages(db: &mut Connection, closed: Vec<(i64, i64)>) -> Result<(), StoreError> {
-    for chunk in closed.chunks(ROWS_PER_STATEMENT_MAX) {
-        let update = "UPDATE document SET pages_open = pages_open - closed.pages FROM
-            (SELECT source.document AS document, CAST(sum(CAST(value ->> 1 AS BIGINT)) AS BIGINT) AS pages
-            FROM rows($1) JOIN source ON source.id = CAST(value ->> 0 AS BIGINT)
-            WHERE source.document IS NOT NULL GROUP BY source.document) AS closed
-            WHERE document.id = closed.document";
+async fn close_pages(db: &mut Connection, closed: &BTreeMap<i64, i64>) -> Result<(), StoreError> {
+    for chunk in pages_by_document(db, closed).await?.chunks(ROWS_PER_STATEMENT_MAX) {
+        let update = "UPDATE document SET pages_open = pages_open - CAST(value ->> 1 AS BIGINT) FROM rows($1)
+            WHERE document.id = CAST(value ->> 0 AS BIGINT)";
         statement("count open pages", update).bind(rows(chunk)?).run(db).await?;
     }
     Ok(())
+}
+
+/// Counts of pages by source, as counts by document; sources without one are left out.
+pub(super) async fn pages_by_document(
+    db: &mut Connection,
+    pages: &BTreeMap<i64, i64>,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    if pages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let select = "SELECT id, document FROM source WHERE id IN ids($1) AND document IS NOT NULL";
+    let documents: Vec<(i64, i64)> =
+        statement("find documents", select).bind(ids(pages.keys().copied())?).all(db).await?;
+    let mut counts: BTreeMap<i64, i64> = BTreeMap::new();
+    for (source, document) in documents {
+        *counts.entry(document).or_default() += pages.get(&source).copied().unwrap_or_default();
+    }
+    Ok(counts.into_iter().collect())
 }
 
 /// Counts failures and takes the ladder's next step for each page.

@@ -149,7 +149,7 @@ async fn stale_sources(db: &mut Connection, shards: &[LockedShard]) -> Result<BT
     let held: BTreeSet<i64> =
         shards.iter().flat_map(|shard| shard.contents.pages().map(|(source, ..)| source)).collect();
     let select = "SELECT id FROM source WHERE state <> 'inspected'
-        AND id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        AND id IN ids($1)";
     let stale: Vec<(i64,)> = statement("find stale sources", select).bind(ids(held)?).all(db).await?;
     Ok(stale.into_iter().map(|(id,)| id).collect())
 }
@@ -159,7 +159,7 @@ async fn advance(db: &mut Connection, mut shards: Vec<LockedShard>) -> Result<Ve
         return Ok(shards);
     }
     let update = "UPDATE shard SET attempt = attempt + 1, beats = 0, worker = NULL
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE id IN ids($1)";
     statement("advance attempts", update).bind(ids(shards.iter().map(|shard| shard.id.0))?).run(db).await?;
     for shard in &mut shards {
         shard.attempt += 1;

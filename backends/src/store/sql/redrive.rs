@@ -118,7 +118,7 @@ async fn open_documents(
     counters: &mut Counters,
 ) -> Result<(), StoreError> {
     let select = "SELECT DISTINCT document.id, document.state FROM source JOIN document ON document.id = source.document
-        WHERE source.id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE source.id IN ids($1)";
     let before: Vec<(i64, String)> =
         statement("find documents", select).bind(ids(pages.keys().copied())?).all(db).await?;
     for (_, state) in &before {
@@ -126,12 +126,9 @@ async fn open_documents(
     }
     let documents: BTreeSet<i64> = before.into_iter().map(|(document, _)| document).collect();
     arrange::forget_assembling(db, job, &documents.into_iter().collect::<Vec<_>>()).await?;
-    let opened: Vec<(i64, i64)> = pages.iter().map(|(&source, &pages)| (source, pages)).collect();
-    let update = "UPDATE document SET state = 'open', losses = 0, pages_open = pages_open + opened.pages FROM
-        (SELECT source.document AS document, CAST(sum(CAST(value ->> 1 AS BIGINT)) AS BIGINT) AS pages
-        FROM rows($1) JOIN source ON source.id = CAST(value ->> 0 AS BIGINT)
-        WHERE source.document IS NOT NULL GROUP BY source.document) AS opened
-        WHERE document.id = opened.document";
+    let opened = pages::pages_by_document(db, pages).await?;
+    let update = "UPDATE document SET state = 'open', losses = 0, pages_open = pages_open + CAST(value ->> 1 AS BIGINT)
+        FROM rows($1) WHERE document.id = CAST(value ->> 0 AS BIGINT)";
     statement("open documents again", update).bind(rows(&opened)?).run(db).await?;
     Ok(())
 }

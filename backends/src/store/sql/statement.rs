@@ -1,7 +1,8 @@
 //! A statement in the SQL that both databases speak, and what was attempted by it.
 //!
 //! Sets of rows travel as one parameter: a JSON array of arrays, read in SQL by `rows($n)`, whose column `value` holds
-//! one inner array. `FOR UPDATE` and `FOR KEY SHARE` are left out where only one connection writes.
+//! one inner array. `IN ids($n)` and `IN texts($n)` look for the first of each. `FOR UPDATE` and `FOR KEY SHARE` are left
+//! out where only one connection writes.
 
 use serde::Serialize;
 use sqlx::error::BoxDynError;

@@ -103,7 +103,7 @@ async fn known_sources(
 ) -> Result<BTreeMap<String, KnownSource>, StoreError> {
     let paths: Vec<(&str,)> = sources.iter().map(|source| (source.path.as_str(),)).collect();
     let select = "SELECT id, path, state, bytes, modified_ns, inode FROM source
-        WHERE job = $1 AND path IN (SELECT value ->> 0 FROM rows($2))";
+        WHERE job = $1 AND path IN texts($2)";
     let known: Vec<KnownSource> =
         statement("find sources", select).bind(job.0).bind(rows(&paths)?).all(db).await?;
     Ok(known.into_iter().map(|source| (source.path.clone(), source)).collect())

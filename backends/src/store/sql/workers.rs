@@ -38,7 +38,7 @@ async fn renew_leases(db: &mut Connection, beat: &WorkerBeat) -> Result<Vec<Shar
         statement("find the worker's shards", lock).bind(rows(&named)?).all(db).await?;
     let current: HashSet<i64> = current.into_iter().map(|(id,)| id).collect();
     let renew = "UPDATE shard SET beats = beats + 1, worker = $2
-        WHERE id IN (SELECT CAST(value ->> 0 AS BIGINT) FROM rows($1))";
+        WHERE id IN ids($1)";
     statement("renew leases", renew)
         .bind(ids(current.iter().copied())?)
         .bind(storable(&beat.worker.0))
