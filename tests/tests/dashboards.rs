@@ -10,9 +10,13 @@ use pagemill_proto::externalscaler::external_scaler_client::ExternalScalerClient
 use pagemill_proto::externalscaler::{GetMetricsRequest, ScaledObjectRef};
 use pagemill_test_services::{Prometheus, request, wait_until};
 use pagemill_tests::cluster::{Cluster, Coordinator, JOB_PATIENCE, Services, Worker};
+use pagemill_tests::scans::strips;
 use pagemill_tests::{Workplace, root};
 use regex::Regex;
 use serde_json::Value;
+
+/// Pages of the job: more than are read while the panels are asked, for some ask how an open job goes on. It is cancelled then.
+const PAGES: u32 = 300;
 
 /// What the panels ask, by dashboard and title.
 fn queries() -> BTreeMap<String, Vec<String>> {
@@ -76,9 +80,8 @@ fn every_panel_has_an_answer_and_every_metric_is_explained() {
     let cluster = Cluster::start(Services::shared(), 2, 2);
     let prometheus = prometheus(&cluster);
     let workplace = Workplace::new();
-    for sample in ["d00-1", "d00-2", "d02-1", "d03-1", "d05-1", "d07-1"] {
-        let file = format!("{sample}.jpg");
-        workplace.add(&file, &fs::read(root().join("samples").join(&file)).unwrap());
+    for (name, bytes) in strips(PAGES) {
+        workplace.add(name, &bytes);
     }
     // For the panels of failures.
     workplace.add("broken.jpg", b"no picture");
@@ -96,6 +99,7 @@ fn every_panel_has_an_answer_and_every_metric_is_explained() {
         std::thread::sleep(Duration::from_millis(500));
         unanswered.is_empty() || started.elapsed() > JOB_PATIENCE
     });
+    cluster.client(&["cancel", "1"]).expect_exit(0);
     submission.finish(&cluster);
     assert_eq!(unanswered, BTreeSet::new());
     assert_eq!(undocumented(&cluster), BTreeSet::new());

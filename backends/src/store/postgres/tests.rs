@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use pagemill_domain::ids::{Epoch, JobId, ShardAttempt, ShardId, WorkerId};
@@ -12,7 +13,12 @@ use tokio::time::timeout;
 
 use super::PostgresStore;
 use crate::store::conformance::{CHECKS, answer, new_job, source};
-use crate::store::{JobFilter, JobState, LeaderLease, ShardOrder, ShardSizes, Store, StoreError, WorkerBeat};
+use crate::store::{
+    JobFilter, JobState, LeaderLease, NewSource, ShardOrder, ShardSizes, Store, StoreError, WorkerBeat,
+};
+
+/// Kills without a call that meets one: as good as impossible.
+const KILLS_MAX: u32 = 20;
 
 async fn fresh_store() -> PostgresStore {
     PostgresStore::connect(&shared::postgres().fresh_url(), &Limits::default()).await.unwrap()
@@ -121,38 +127,62 @@ async fn a_kill_in_the_middle_of_a_batch_loses_and_doubles_nothing() {
     let url = server.fresh_url();
     let store = Arc::new(PostgresStore::connect(&url, &Limits::default()).await.unwrap());
     let epoch = store.seize_lease(&LeaderLease::default(), "leader").await.unwrap().unwrap();
-    let job = submit(&*store, "a", "k", 60).await;
+    let outages = Arc::new(AtomicU32::new(0));
+    let killing = Arc::new(AtomicBool::new(true));
+    // Job after job, so that every kill meets work.
     let working = tokio::spawn({
-        let store = store.clone();
+        let (store, outages, killing) = (store.clone(), outages.clone(), killing.clone());
         async move {
-            let mut errors = 0;
-            loop {
-                match work_a_little(&store, epoch, job).await {
-                    Ok(true) => return errors,
-                    Ok(false) => {}
-                    Err(error) => {
-                        assert!(error.is_unavailable(), "{error:?}");
-                        errors += 1;
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                }
+            let mut jobs = Vec::new();
+            while jobs.is_empty() || killing.load(Ordering::Relaxed) {
+                let job = new_job(&format!("job {}", jobs.len()), &Recipe::default());
+                let job = through_outages(&outages, || store.open_job(&job)).await;
+                let sources: Vec<NewSource> =
+                    (0..60).map(|number| source(&format!("{number}.tif"))).collect();
+                through_outages(&outages, || store.add_sources(job, &sources)).await;
+                through_outages(&outages, || store.seal(job)).await;
+                while !through_outages(&outages, || work_a_little(&store, epoch, job)).await {}
+                jobs.push(job);
             }
+            jobs
         }
     });
-    for pause in [300, 700, 500] {
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+    let mut kills = 0;
+    while kills < 3 || outages.load(Ordering::Relaxed) == 0 {
+        assert!(kills < KILLS_MAX, "no call met an outage");
+        tokio::time::sleep(Duration::from_millis(300)).await;
         tokio::task::block_in_place(|| {
             server.kill();
             server.restart();
         });
+        kills += 1;
     }
-    let errors = timeout(Duration::from_mins(2), working).await.unwrap().unwrap();
-    let status = store.status(job).await.unwrap();
-    assert_eq!(status.state, JobState::Closed);
-    assert_eq!((status.ledger.pages.declared, status.ledger.pages.recognised), (60 * 30, 60 * 30));
-    assert_eq!(status.ledger.documents.delivered, 60);
-    println!("{errors} calls met the outage");
-    assert!(errors > 0, "the kills were noticed");
+    killing.store(false, Ordering::Relaxed);
+    let jobs = timeout(Duration::from_mins(2), working).await.unwrap().unwrap();
+    println!("{} jobs, {kills} kills, {} calls met an outage", jobs.len(), outages.load(Ordering::Relaxed));
+    for job in jobs {
+        let status = store.status(job).await.unwrap();
+        assert_eq!(status.state, JobState::Closed);
+        assert_eq!((status.ledger.pages.declared, status.ledger.pages.recognised), (60 * 30, 60 * 30));
+        assert_eq!(status.ledger.documents.delivered, 60);
+    }
+}
+
+/// Calls until the database is there to answer, and counts the calls that met an outage.
+async fn through_outages<T, F>(outages: &AtomicU32, call: impl Fn() -> F) -> T
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                assert!(error.is_unavailable(), "{error:?}");
+                outages.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
 /// One round: what is open comes again first, as after an outage. Whether the job is closed.
