@@ -13,11 +13,13 @@ use pagemill_tests::cluster::{Cluster, Services};
 use tokio::runtime::Runtime;
 
 use crate::client::Client;
+use crate::usage::Spent;
 use crate::watch::{Depths, Latencies};
 
 mod client;
 mod overhead;
 mod synthetic;
+mod usage;
 mod watch;
 mod workers;
 
@@ -68,6 +70,7 @@ struct Figures {
     pages_per_second: f64,
     status: Latencies,
     depth_max: u64,
+    spent: Spent,
     recovery_seconds: Option<f64>,
 }
 
@@ -75,6 +78,7 @@ impl Figures {
     fn print(&self, cluster: &Cluster<'_>) {
         println!("submitted in {:.1} s", self.submit_seconds);
         row("pages/s, submit to closed", self.pages_per_second, "", PAGES_PER_SECOND_MIN, false);
+        self.spent.print();
         row(
             "coordinator's peak memory",
             peak_memory_mib(cluster.coordinators[0].daemon.pid()) as f64,
@@ -104,7 +108,7 @@ fn row(name: &str, figure: f64, unit: &str, goal: f64, is_limit: bool) {
 async fn run_job(cluster: &Cluster<'_>, key: &str, pages: u64, kill: bool) -> Figures {
     let mut client = Client::connect(&cluster.coordinators[0].grpc_url()).await;
     let depths = Depths::watch(&cluster.services.queue_url).await;
-    let start = Instant::now();
+    let (start, before) = (Instant::now(), Spent::now(cluster));
     let job = client.submit(key, pages, &cluster.source_root()).await;
     let submit_seconds = start.elapsed().as_secs_f64();
     let (mut status, mut recovery_seconds) = (Latencies::default(), None);
@@ -128,7 +132,9 @@ async fn run_job(cluster: &Cluster<'_>, key: &str, pages: u64, kill: bool) -> Fi
         tokio::time::sleep(STATUS_EVERY).await;
     }
     let pages_per_second = pages as f64 / start.elapsed().as_secs_f64();
-    Figures { submit_seconds, pages_per_second, status, depth_max: depths.deepest(), recovery_seconds }
+    // Of a coordinator that was killed it counts from its new start.
+    let spent = Spent::now(cluster).since(before);
+    Figures { submit_seconds, pages_per_second, status, depth_max: depths.deepest(), spent, recovery_seconds }
 }
 
 /// Seconds from the kill of the coordinator to the next page that counts, its start included.

@@ -42,6 +42,11 @@ impl Postgres {
         postgres
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port

@@ -88,6 +88,11 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}/{vhost}", self.node.amqp_port)
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
     /// Its AMQP port.
     pub fn port(&self) -> u16 {
         self.node.amqp_port
