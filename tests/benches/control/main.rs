@@ -17,6 +17,7 @@ use crate::usage::Spent;
 use crate::watch::{Depths, Latencies};
 
 mod client;
+mod filling;
 mod overhead;
 mod synthetic;
 mod usage;
@@ -46,9 +47,8 @@ fn main() {
             cluster.coordinators[0].grpc_url(),
         ));
         if before > 0 {
-            println!("filling the store with {before} pages…");
-            let filled = run_job(&cluster, "before", before, false).await;
-            println!("filled at {:.0} pages/s", filled.pages_per_second);
+            run_job(&cluster, "before", filling::MODEL_PAGES, false).await;
+            filling::copy_rows(&cluster, before);
         }
         println!("{pages} pages in sources of {} pages", synthetic::PAGES_PER_SOURCE);
         let steady = run_job(&cluster, "steady", pages, false).await;
