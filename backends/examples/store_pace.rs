@@ -199,5 +199,13 @@ fn answer(shard: &Shard, facts: &SourceFacts) -> Outcome {
         Work::AssembleStored(_) => unreachable!("a store stores no plan aside"),
     };
     let fingerprint = Fingerprint("pace".into());
-    Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 5, wall_ms: 5, report }
+    Outcome {
+        shard: shard.id,
+        attempt: shard.attempt,
+        job: Some(shard.job),
+        fingerprint,
+        cpu_ms: 5,
+        wall_ms: 5,
+        report,
+    }
 }

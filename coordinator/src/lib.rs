@@ -70,8 +70,10 @@ pub enum WindowRule {
 /// compares no clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseConfig {
-    /// How often a leader moves its beat, and looks at beats.
+    /// How often a leader looks at the shards' beats.
     pub tick: Duration,
+    /// How often a leader moves its own beat, and the others look at it.
+    pub leader_tick: Duration,
     /// A leader whose beat stands still for this long is replaced.
     pub leader_silence_max: Duration,
     /// A shard whose beats stand still for this long is lost.
@@ -88,7 +90,9 @@ impl Default for LeaseConfig {
     fn default() -> Self {
         Self {
             tick: Duration::from_secs(2),
-            leader_silence_max: Duration::from_secs(6),
+            // Another leads at most `leader_silence_max` and two ticks after a leader died.
+            leader_tick: Duration::from_secs(1),
+            leader_silence_max: Duration::from_secs(5),
             shard_silence_max: Duration::from_secs(20),
             unclaimed_max: Duration::from_mins(1),
             draft_age_max: Duration::from_hours(7 * 24),

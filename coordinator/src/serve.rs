@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
 use crate::access::Access;
-use crate::grpc::{Services, connections};
+use crate::grpc::{GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming, Services};
 use crate::tls::Tls;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, http};
 
@@ -112,7 +112,10 @@ fn serve_grpc(
 ) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
     let stop = stop.cancelled_owned();
     match tls {
-        None => router.serve_with_incoming_shutdown(connections(listener), stop).boxed(),
+        None => {
+            let incoming = Incoming::new(listener, GRPC_CONNECTIONS_MAX).stream();
+            router.serve_with_incoming_shutdown(incoming, stop).boxed()
+        }
         Some(tls) => {
             let arrivals = ReceiverStream::new(tls.grpc(listener, address).arrivals);
             router.serve_with_incoming_shutdown(arrivals.map(Ok::<_, std::io::Error>), stop).boxed()
@@ -128,7 +131,10 @@ fn serve_http(
 ) -> BoxFuture<'static, Result<(), std::io::Error>> {
     let stop = stop.cancelled_owned();
     match tls {
-        None => axum::serve(listener, router).with_graceful_shutdown(stop).into_future().boxed(),
+        None => axum::serve(Incoming::new(listener, HTTP_CONNECTIONS_MAX), router)
+            .with_graceful_shutdown(stop)
+            .into_future()
+            .boxed(),
         Some(tls) => axum::serve(tls.http(listener, address), router)
             .with_graceful_shutdown(stop)
             .into_future()

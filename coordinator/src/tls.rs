@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::StreamExt;
 
 use crate::access::followed::Followed;
-use crate::grpc::{Connection, connections};
+use crate::grpc::{Connection, GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming};
 
 /// Handshakes at once; further connections wait.
 const HANDSHAKES_MAX: usize = 256;
@@ -75,24 +75,24 @@ impl Tls {
 
     /// Connections for gRPC that come in at `listener`.
     pub(crate) fn grpc(&self, listener: TcpListener, address: SocketAddr) -> TlsListener {
-        self.listen(listener, address, |configs| configs.grpc.clone())
+        self.listen(Incoming::new(listener, GRPC_CONNECTIONS_MAX), address, |configs| configs.grpc.clone())
     }
 
     /// Connections for HTTP that come in at `listener`.
     pub(crate) fn http(&self, listener: TcpListener, address: SocketAddr) -> TlsListener {
-        self.listen(listener, address, |configs| configs.http.clone())
+        self.listen(Incoming::new(listener, HTTP_CONNECTIONS_MAX), address, |configs| configs.http.clone())
     }
 
     fn listen(
         &self,
-        listener: TcpListener,
+        incoming: Incoming,
         address: SocketAddr,
         which: fn(&Configs) -> Arc<ServerConfig>,
     ) -> TlsListener {
         let (ready, arrivals) = mpsc::channel(1);
         let followed = self.0.clone();
         let newest = move || TlsAcceptor::from(which(&followed.get()));
-        tokio::spawn(accept(listener, newest, ready));
+        tokio::spawn(accept(incoming, newest, ready));
         TlsListener { arrivals, address }
     }
 }
@@ -122,12 +122,12 @@ impl axum::serve::Listener for TlsListener {
 
 /// Takes connections until nobody waits for them; a slow handshake keeps nobody else waiting.
 async fn accept(
-    listener: TcpListener,
+    incoming: Incoming,
     newest: impl Fn() -> TlsAcceptor,
     ready: mpsc::Sender<TlsStream<Connection>>,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    let mut incoming = pin!(connections(listener));
+    let mut incoming = pin!(incoming.stream());
     loop {
         let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
         let accepted = tokio::select! {

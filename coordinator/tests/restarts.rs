@@ -177,7 +177,15 @@ fn answer(shard: &Shard, dice: &mut Dice) -> Outcome {
         Work::AssembleStored(_) => unreachable!("the documents of this test are small"),
     };
     let fingerprint = Fingerprint("simulated".into());
-    Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 1, wall_ms: 1, report }
+    Outcome {
+        shard: shard.id,
+        attempt: shard.attempt,
+        job: Some(shard.job),
+        fingerprint,
+        cpu_ms: 1,
+        wall_ms: 1,
+        report,
+    }
 }
 
 fn inspected(source: &SourceRef, dice: &mut Dice) -> SourceReport {

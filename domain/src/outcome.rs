@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hash::ContentHash;
-use crate::ids::{Attempt, DocumentId, ShardId, SourceId};
+use crate::ids::{Attempt, DocumentId, JobId, ShardId, SourceId};
 use crate::page::PageSummary;
 use crate::recipe::Format;
 use crate::scan::{PageDefect, Rejection, SourceFacts};
@@ -16,6 +16,10 @@ pub struct Outcome {
     pub shard: ShardId,
     /// Which dispatch of it; an outcome of another than the current one is stale.
     pub attempt: Attempt,
+    /// Whose shard it was: where the shard is gone, only this tells whose ledger counts the outcome as ignored. Workers
+    /// of earlier versions do not say.
+    #[serde(default)]
+    pub job: Option<JobId>,
     /// What read it: see [`Fingerprint`].
     pub fingerprint: Fingerprint,
     /// CPU milliseconds that the shard took in the box.

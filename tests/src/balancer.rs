@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,14 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(500);
 /// Passes connections on to backends in turn; those that take none are skipped.
 pub struct Balancer {
     address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    turn: AtomicUsize,
+    is_cut: AtomicBool,
+    clients: Mutex<Vec<TcpStream>>,
 }
 
 impl Balancer {
@@ -20,14 +28,29 @@ impl Balancer {
     pub fn start(address: &str, backends: Vec<SocketAddr>) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
+        let shared = Arc::<Shared>::default();
+        let passing = shared.clone();
         thread::spawn(move || {
-            let (backends, turn) = (Arc::new(backends), Arc::new(AtomicUsize::new(0)));
+            let backends = Arc::new(backends);
             for client in listener.incoming().flatten() {
-                let (backends, turn) = (backends.clone(), turn.clone());
-                thread::spawn(move || pass_on(&client, &backends, turn.fetch_add(1, Ordering::Relaxed)));
+                if passing.is_cut.load(Ordering::SeqCst) {
+                    continue;
+                }
+                passing.clients.lock().unwrap().extend(client.try_clone());
+                let (backends, turn) = (backends.clone(), passing.turn.fetch_add(1, Ordering::Relaxed));
+                thread::spawn(move || pass_on(&client, &backends, turn));
             }
         });
-        Self { address }
+        Self { address, shared }
+    }
+
+    /// Closes all connections and takes no more.
+    pub fn cut(&self) {
+        self.shared.is_cut.store(true, Ordering::SeqCst);
+        for client in self.shared.clients.lock().unwrap().drain(..) {
+            // One that is closed already needs no closing.
+            let _ = client.shutdown(Shutdown::Both);
+        }
     }
 
     /// Where it listens.

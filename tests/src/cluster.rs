@@ -107,8 +107,7 @@ impl<'a> Cluster<'a> {
         fs::create_dir(place.join(SOURCE_ROOT)).unwrap();
         let coordinators: Vec<_> =
             (1..=coordinators).map(|number| Coordinator::start(&services, &place, number)).collect();
-        let ports = coordinators.iter().map(|coordinator| coordinator.grpc_port);
-        let backends = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        let backends = coordinators.iter().map(Coordinator::grpc_address).collect();
         let balancer = Balancer::start("127.0.0.1:0", backends);
         let mut cluster = Self { services, coordinators, workers: Vec::new(), balancer, place };
         for coordinator in &cluster.coordinators {
@@ -238,8 +237,13 @@ impl Coordinator {
     }
 
     /// Where it serves gRPC, without the balancer.
+    pub fn grpc_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.grpc_port))
+    }
+
+    /// The same as a URL.
     pub fn grpc_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.grpc_port)
+        format!("http://{}", self.grpc_address())
     }
 
     /// Where its figures are.

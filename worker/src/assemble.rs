@@ -30,8 +30,8 @@ use crate::staged::StagedArtifact;
 /// Tries to get a page's image from the box before a placeholder stands for it.
 const IMAGE_TRIES_MAX: u32 = 2;
 
-/// Writes a document's artifacts. They become visible when all of them are complete. While the blob store is away, it
-/// begins again.
+/// Writes a document's artifacts. They become visible when all of them are complete. While the blob store is away, or
+/// the disk of a cluster's worker is full, it begins again; a full disk that stays full is left to another worker.
 pub(crate) fn assemble(
     bench: &mut Bench,
     plan: &DocumentPlan,
@@ -42,6 +42,11 @@ pub(crate) fn assemble(
         match deliver(bench, plan, recipe) {
             Ok(result) => return Ok(DocumentReport { document: plan.id, result }),
             Err(Stopped::Away(error)) => bench.wait_for_blobs(&mut back_off, &error)?,
+            Err(Stopped::DiskFull(error)) if !bench.is_one_of_many() => return Err(error.into()),
+            Err(Stopped::DiskFull(error)) if bench.is_out_of_time() || bench.is_stopping() => {
+                return Ok(lost(plan, Loss::Unavailable { what: error.to_string() }));
+            }
+            Err(Stopped::DiskFull(error)) => bench.wait_for_room(&mut back_off, &error)?,
             Err(Stopped::Lost(loss)) => {
                 tracing::warn!(document = plan.id.0, %loss, "a document could not be assembled");
                 return Ok(lost(plan, loss));
@@ -56,9 +61,11 @@ pub(crate) fn lost(plan: &DocumentPlan, loss: Loss) -> DocumentReport {
     DocumentReport { document: plan.id, result: DocumentResult::Lost(loss) }
 }
 
-/// Why assembling stopped: the blob store is away, the document can't be had now, or the work on it ends.
+/// Why assembling stopped: the blob store is away, this machine's disk is full, the document can't be had now, or the
+/// work on it ends.
 enum Stopped {
     Away(BlobError),
+    DiskFull(WorkerError),
     Lost(Loss),
     Halt(Halt),
 }
@@ -77,14 +84,21 @@ impl From<WorkerError> for Stopped {
 
 impl From<BlobError> for Stopped {
     fn from(error: BlobError) -> Self {
-        if is_away(&error) { Self::Away(error) } else { Self::Halt(error.into()) }
+        match error {
+            error if is_away(&error) => Self::Away(error),
+            error if error.is_disk_full() => Self::DiskFull(error.into()),
+            error => Self::Halt(error.into()),
+        }
     }
 }
 
 impl From<WriteError> for Stopped {
     fn from(error: WriteError) -> Self {
         match error {
-            // Our side of the copy: the disk is full or gone, and no document can be written.
+            WriteError::Output(ref output) if output.kind() == io::ErrorKind::StorageFull => {
+                Self::DiskFull(error.into())
+            }
+            // Our side of the copy: the disk is gone, and no document can be written.
             WriteError::Output(_) => Self::Halt(error.into()),
             other => Self::Lost(Loss::Unavailable { what: other.to_string() }),
         }

@@ -85,15 +85,15 @@ fn inspect_source(bench: &mut Bench, source: &SourceRef) -> Result<(ContentHash,
     Ok((hash, result))
 }
 
-/// A source that is away or gone may come back; one that this kind of blobs does not serve, or that the operating
-/// system does not let us read, stays as it is.
+/// A source that is away may come back. One that is not there, that this kind of blobs does not serve, or that the
+/// operating system does not let us read, stays as it is until somebody does something about it and re-drives it.
 fn refusal(error: &BlobError) -> Refused {
     match error {
-        BlobError::Unavailable { .. }
-        | BlobError::Refused { .. }
-        | BlobError::Missing(_)
-        | BlobError::Damaged(_) => Refused::Fetch(Loss::Unavailable { what: error.to_string() }),
-        BlobError::Io { .. }
+        BlobError::Unavailable { .. } | BlobError::Refused { .. } | BlobError::Damaged(_) => {
+            Refused::Fetch(Loss::Unavailable { what: error.to_string() })
+        }
+        BlobError::Missing(_)
+        | BlobError::Io { .. }
         | BlobError::NotServed(_)
         | BlobError::Misconfigured(_)
         | BlobError::BadTenant(_)
@@ -109,7 +109,8 @@ mod tests {
     fn what_may_come_back_is_lost_and_the_rest_is_rejected() {
         let away = BlobError::Unavailable { action: "fetch", why: "timeout".into() };
         assert!(matches!(refusal(&away), Refused::Fetch(Loss::Unavailable { .. })));
-        assert!(matches!(refusal(&BlobError::Missing("it".into())), Refused::Fetch(_)));
+        let gone = BlobError::Missing("it".into());
+        assert!(matches!(refusal(&gone), Refused::Source(Rejection::Unreadable(_))));
         let foreign = BlobError::NotServed("outside the source roots".into());
         assert!(matches!(refusal(&foreign), Refused::Source(Rejection::Unreadable(_))));
     }

@@ -104,7 +104,7 @@ async fn work(
         blobs,
         metrics: metrics.clone(),
         stop: stop.clone(),
-        recipes_vary: matches!(session, Session::Remote(_)),
+        one_of_many: matches!(session, Session::Remote(_)),
     };
     let mut slots = (0..config.slots.max(1))
         .map(|number| Slot::start(number, &options))

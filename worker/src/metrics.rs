@@ -186,6 +186,7 @@ mod tests {
         metrics.observe(&Outcome {
             shard: ShardId(1),
             attempt: Attempt(1),
+            job: None,
             fingerprint: Fingerprint::default(),
             cpu_ms: 0,
             wall_ms: 1_500,

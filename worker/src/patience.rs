@@ -1,10 +1,10 @@
 //! Patience with blobs: what must be stored is tried as long as it takes, what must be fetched for a while.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use pagemill_backends::blobs::BlobError;
 
+use crate::WorkerError;
 use crate::back_off::BackOff;
 use crate::error::Halt;
 use crate::slot::Bench;
@@ -25,7 +25,7 @@ impl Bench {
     }
 
     /// Fetches what a page needs, for at most `blob_wait_seconds_max` while the blob store is away and the worker
-    /// isn't stopping. A full disk here ends the worker: every other page would fail as well.
+    /// isn't stopping. A full disk here ends a worker that is alone: every other page would fail as well.
     pub(crate) fn fetch<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<Result<T, BlobError>, Halt>
     where
         F: Future<Output = Result<T, BlobError>>,
@@ -34,17 +34,22 @@ impl Bench {
         let (start, mut back_off) = (Instant::now(), BackOff::default());
         loop {
             match self.wait(attempt()) {
-                Err(BlobError::Io { source, action, path })
-                    if source.kind() == io::ErrorKind::StorageFull =>
-                {
-                    return Err(BlobError::Io { source, action, path }.into());
-                }
+                Err(error) if error.is_disk_full() && !self.is_one_of_many() => return Err(error.into()),
                 Err(error) if is_away(&error) && start.elapsed() < wait_max && !self.is_stopping() => {
                     self.wait_for_blobs(&mut back_off, &error)?;
                 }
                 fetched => return Ok(fetched),
             }
         }
+    }
+
+    /// Waits for room on this machine's disk; ends where nobody wants the shard any more.
+    pub(crate) fn wait_for_room(&self, back_off: &mut BackOff, error: &WorkerError) -> Result<(), Halt> {
+        if back_off.is_first() {
+            tracing::error!(%error, "the disk is full; waiting for room");
+        }
+        self.pause(back_off.next_wait());
+        self.check_wanted()
     }
 
     /// Waits before the next attempt; ends where nobody wants the shard any more.

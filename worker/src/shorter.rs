@@ -40,6 +40,7 @@ mod tests {
         let mut outcome = Outcome {
             shard: ShardId(1),
             attempt: Attempt(1),
+            job: None,
             fingerprint: Fingerprint::default(),
             cpu_ms: 0,
             wall_ms: 0,

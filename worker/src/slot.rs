@@ -47,9 +47,9 @@ pub(crate) struct SlotOptions {
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) stop: CancellationToken,
-    /// Whether a recipe that this worker can't serve may come, as one of a language that it has no model for: then
-    /// that costs its job, else it ends the worker.
-    pub(crate) recipes_vary: bool,
+    /// Whether it is a cluster's worker. Then a recipe that it can't serve, as one of a language that it has no model
+    /// for, costs its job, and a full disk is waited out; else either ends the worker.
+    pub(crate) one_of_many: bool,
 }
 
 impl Slot {
@@ -126,7 +126,7 @@ impl Bench {
         self.dropped = dropped;
         let (fingerprint, report) = match self.ready(&shard.recipe) {
             Ok(fingerprint) => (fingerprint, self.report(shard)?),
-            Err(error) if self.options.recipes_vary => {
+            Err(error) if self.options.one_of_many => {
                 tracing::warn!(%error, "no recognition process for this recipe");
                 self.pause(NOT_STARTED_WAIT);
                 (Fingerprint::default(), self.not_started(shard, &error)?)
@@ -136,6 +136,7 @@ impl Bench {
         Ok(Outcome {
             shard: shard.id,
             attempt: shard.attempt,
+            job: Some(shard.job),
             fingerprint,
             cpu_ms: self.cpu_ms,
             wall_ms: self.start.elapsed().as_millis() as u64,
@@ -189,6 +190,11 @@ impl Bench {
     /// What the worker was told.
     pub(crate) fn config(&self) -> &WorkerConfig {
         &self.options.config
+    }
+
+    /// Whether other workers can do what this one can't: it is a cluster's.
+    pub(crate) fn is_one_of_many(&self) -> bool {
+        self.options.one_of_many
     }
 
     /// Where sources, results and artifacts are.

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tempfile::{NamedTempFile, TempPath};
 
 /// Files up to a sum of bytes; the one that was unused longest goes first. A file that is open survives its removal.
+///
+/// Beside them, one source that is larger than all of that: its shards come one after the other, and each would fetch
+/// the whole again.
 #[derive(Debug)]
 pub(super) struct SourceCache {
     bytes_max: u64,
@@ -24,6 +27,8 @@ struct Held {
     order: BTreeMap<u64, String>,
     bytes: u64,
     uses: u64,
+    /// The last source that was larger than the cache.
+    oversized: Option<(String, TempPath)>,
 }
 
 /// A file that is held; dropping it removes it.
@@ -54,6 +59,9 @@ impl SourceCache {
     /// The source, if it is held.
     pub(super) fn open(&self, key: &str) -> Option<File> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, path)) = held.oversized.as_ref().filter(|(oversized, _)| oversized == key) {
+            return File::open(path).ok();
+        }
         let file = File::open(&held.kept.get(key)?.path);
         if file.is_ok() {
             held.touch(key);
@@ -64,12 +72,18 @@ impl SourceCache {
         file.ok()
     }
 
-    /// Puts a fetched source there, if the cache has room for it at all.
+    /// Gives up what it holds: the disk is full.
+    pub(super) fn make_room(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
+    /// Puts a fetched source there.
     pub(super) fn keep(&self, key: &str, file: NamedTempFile, bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if bytes > self.bytes_max {
+            held.oversized = Some((key.to_owned(), file.into_temp_path()));
             return;
         }
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.remove(key);
         while held.bytes + bytes > self.bytes_max && held.remove_oldest() {}
         held.bytes += bytes;
@@ -132,12 +146,25 @@ mod tests {
     }
 
     #[test]
-    fn a_source_larger_than_the_cache_evicts_nobody() {
+    fn of_sources_larger_than_the_cache_one_is_held_and_evicts_nobody() {
         let cache = SourceCache::new(10);
         cache.keep("a", fetched(b"aaaa"), 4);
         cache.keep("large", fetched(&[0; 11]), 11);
-        assert!(cache.open("a").is_some());
+        assert!(cache.open("a").is_some() && cache.open("large").is_some());
+        cache.keep("larger", fetched(&[0; 12]), 12);
         assert!(cache.open("large").is_none());
+        assert!(cache.open("a").is_some() && cache.open("larger").is_some());
+    }
+
+    #[test]
+    fn a_full_disk_gets_room() {
+        let cache = SourceCache::new(10);
+        cache.keep("a", fetched(b"aaaa"), 4);
+        cache.keep("large", fetched(&[0; 11]), 11);
+        cache.make_room();
+        assert!(cache.open("a").is_none() && cache.open("large").is_none());
+        cache.keep("b", fetched(&[0; 10]), 10);
+        assert!(cache.open("b").is_some());
     }
 
     #[test]

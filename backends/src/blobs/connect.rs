@@ -35,7 +35,7 @@ const RETRY_WINDOW: Duration = Duration::from_mins(4);
 pub struct BlobOptions {
     /// A folder on a local disk, for sources that were fetched, and for what is on its way to the store.
     pub cache_folder: PathBuf,
-    /// Bytes of fetched sources that are kept. A larger source is fetched for each shard anew.
+    /// Bytes of fetched sources that are kept. Of larger ones, the last is kept beside them.
     pub source_cache_bytes_max: u64,
     /// Below what sources are read by reference.
     pub source_roots: SourceRoots,

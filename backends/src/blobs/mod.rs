@@ -159,6 +159,14 @@ pub enum BlobError {
     UnsafeName(String),
 }
 
+impl BlobError {
+    /// Whether this machine's disk is full: the same may work later, or on another machine.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+}
+
 /// Refuses a name that would lead out of the folder that it is joined to.
 fn check_artifact_name(name: &str) -> Result<(), BlobError> {
     let safe = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));

@@ -172,6 +172,7 @@ impl ObjectBlobs {
         if let Some(file) = hash.and_then(|hash| self.cache.open(&cache_key(hash))) {
             return Ok(OpenedSource { file, hash_checked: true });
         }
+        let uncached = |error| self.uncached(error);
         let staging = self.scratch.file().map_err(uncached)?;
         let mut writer = FileWriter::new(&staging).map_err(uncached)?;
         let mut pieces = fetch().await?;
@@ -186,6 +187,16 @@ impl ObjectBlobs {
         let file = reopened(&staging).map_err(uncached)?;
         self.cache.keep(&cache_key(found), staging, bytes);
         Ok(OpenedSource { file, hash_checked: hash.is_some() })
+    }
+
+    /// That this machine's disk is full says nothing about the source: it can be fetched later, when the cache has made
+    /// room, or elsewhere.
+    #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+    fn uncached(&self, error: BlobError) -> BlobError {
+        if error.is_disk_full() {
+            self.cache.make_room();
+        }
+        BlobError::Unavailable { action: "keep a source that was fetched", why: error.to_string() }
     }
 
     /// An object below one of the roots.
@@ -252,12 +263,6 @@ impl FileWriter {
         self.file.flush().await.map_err(io_error("write", "a staged file".as_ref()))?;
         Ok(self.hasher.finish())
     }
-}
-
-/// That this machine's disk is full says nothing about the source: it can be fetched later, or elsewhere.
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn uncached(error: BlobError) -> BlobError {
-    BlobError::Unavailable { action: "keep a source that was fetched", why: error.to_string() }
 }
 
 /// Another handle on the file, at its beginning.

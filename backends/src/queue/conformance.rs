@@ -41,6 +41,7 @@ pub(crate) fn outcome(id: i64) -> Outcome {
     Outcome {
         shard: ShardId(id),
         attempt: Attempt(1),
+        job: None,
         fingerprint: Fingerprint::default(),
         cpu_ms: 0,
         wall_ms: 0,

@@ -40,6 +40,7 @@ macro_rules! check {
 pub(crate) const CHECKS: &[Check] = &[
     check!(a_job_runs_to_a_balanced_close),
     check!(nothing_counts_twice),
+    check!(an_outcome_of_nobody_is_counted_for_all),
     check!(faults_climb_the_ladder_alone),
     check!(lost_shards_come_back_and_stale_outcomes_do_not_count),
     check!(a_worker_killer_is_given_up),
@@ -125,7 +126,15 @@ fn crashed() -> PageResult {
 
 fn outcome(shard: &Shard, report: Report) -> Outcome {
     let fingerprint = Fingerprint("test".into());
-    Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 5, wall_ms: 5, report }
+    Outcome {
+        shard: shard.id,
+        attempt: shard.attempt,
+        job: Some(shard.job),
+        fingerprint,
+        cpu_ms: 5,
+        wall_ms: 5,
+        report,
+    }
 }
 
 /// Answers a shard as a healthy worker would: sources have `pages` pages, every page is read.
@@ -217,6 +226,7 @@ async fn a_job_runs_to_a_balanced_close(store: &dyn Store) {
 
 async fn nothing_counts_twice(store: &dyn Store) {
     let job = submit(store, &Recipe::default(), &[source("1.tif")]).await;
+    let mut ignored = 0;
     loop {
         let shards = cut(store).await;
         if shards.is_empty() {
@@ -227,10 +237,25 @@ async fn nothing_counts_twice(store: &dyn Store) {
         let applied = store.apply(EPOCH, &thrice, &Limits::default()).await.unwrap();
         assert_eq!(applied.taken as usize, outcomes.len());
         assert_eq!(applied.duplicate as usize, outcomes.len() * 2);
+        ignored += applied.duplicate;
     }
-    let ledger = store.status(job).await.unwrap().ledger;
-    assert!(ledger.is_complete());
-    assert_eq!((ledger.pages.recognised, ledger.documents.delivered), (5, 1));
+    let status = store.status(job).await.unwrap();
+    assert!(status.ledger.is_complete());
+    assert_eq!((status.ledger.pages.recognised, status.ledger.documents.delivered), (5, 1));
+    assert_eq!(status.outcomes_ignored, ignored, "the job's report tells what came twice");
+}
+
+async fn an_outcome_of_nobody_is_counted_for_all(store: &dyn Store) {
+    let job = submit(store, &Recipe::default(), &[source("1.tif")]).await;
+    let shard = cut(store).await.remove(0);
+    let taken = answer(&shard, 1, b"x");
+    let from_an_old_worker = Outcome { job: None, ..taken.clone() };
+    let of_no_job = Outcome { job: Some(JobId(4_711)), ..taken.clone() };
+    let outcomes = [taken.clone(), taken, from_an_old_worker, of_no_job];
+    let applied = store.apply(EPOCH, &outcomes, &Limits::default()).await.unwrap();
+    assert_eq!((applied.taken, applied.duplicate), (1, 3));
+    assert_eq!(store.status(job).await.unwrap().outcomes_ignored, 1);
+    assert_eq!(store.figures().await.unwrap().outcomes_ignored, 3);
 }
 
 async fn faults_climb_the_ladder_alone(store: &dyn Store) {

@@ -100,6 +100,7 @@ fn worker_json(worker: &Worker) -> Value {
 
 fn directive(worker: &Worker) -> &'static str {
     match worker.directive() {
+        _ if worker.gone => "gone",
         Directive::Serve | Directive::Unspecified => "serving",
         Directive::Cordon => "cordoned",
         Directive::Drain => "draining",

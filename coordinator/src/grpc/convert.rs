@@ -7,6 +7,8 @@ use pagemill_domain::page::PageState;
 use pagemill_domain::shard::Stage;
 use pagemill_proto::v1;
 
+use crate::lead::figures::is_live;
+
 /// A job as listed: without its recipe.
 pub(crate) fn job(row: JobRow, eta_seconds: Option<f64>) -> v1::Job {
     let status = row.status;
@@ -121,12 +123,14 @@ pub(crate) fn dead_letter(row: DeadLetter) -> v1::DeadLetter {
 
 /// A worker, `now_unix_seconds`.
 pub(crate) fn worker(row: WorkerRow, now_unix_seconds: i64) -> v1::Worker {
+    let gone = !is_live(&row, now_unix_seconds);
     v1::Worker {
+        gone,
         worker: row.worker.0,
         version: row.version,
         fingerprint: row.fingerprint,
         slots: row.slots,
-        slots_busy: row.slots_busy,
+        slots_busy: if gone { 0 } else { row.slots_busy },
         directive: directive(row.directive).into(),
         silent_seconds: (now_unix_seconds - row.beat_unix_seconds).max(0) as f64,
     }

@@ -1,6 +1,7 @@
 //! Connections, as many as there may be.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,22 +13,53 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// Connections that are open at once; further ones wait in the kernel until one is closed. A worker and a client hold
-/// one each.
-const CONNECTIONS_MAX: usize = 10_000;
+/// Connections for gRPC that are open at once; further ones wait in the kernel until one is closed. A worker and a
+/// client hold one each.
+pub(crate) const GRPC_CONNECTIONS_MAX: usize = 10_000;
+
+/// The same for HTTP: whoever watches a coordinator holds one.
+pub(crate) const HTTP_CONNECTIONS_MAX: usize = 256;
 
 /// How long to wait after an accept failed: no descriptor is left, or no memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections that come in at `listener`; it never ends.
-pub(crate) fn connections(listener: TcpListener) -> impl Stream<Item = io::Result<Connection>> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    futures::stream::unfold((listener, places), |(listener, places)| async move {
+/// Takes connections, each into one of a number of places.
+pub(crate) struct Incoming {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl Incoming {
+    pub(crate) fn new(listener: TcpListener, connections_max: usize) -> Self {
+        Self { listener, places: Arc::new(Semaphore::new(connections_max)) }
+    }
+
+    async fn next(&self) -> Connection {
         // The semaphore is never closed.
-        let place = places.clone().acquire_owned().await.ok()?;
-        let stream = accept(&listener).await;
-        Some((Ok(Connection { stream, _place: place }), (listener, places)))
-    })
+        let place = self.places.clone().acquire_owned().await.ok();
+        Connection { stream: accept(&self.listener).await, _place: place }
+    }
+
+    /// All connections that come in; it never ends.
+    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Connection>> {
+        futures::stream::unfold(self, |incoming| async move { Some((Ok(incoming.next().await), incoming)) })
+    }
+}
+
+impl axum::serve::Listener for Incoming {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let connection = self.next().await;
+        // Nobody asks who it was; one that is gone already has no address.
+        let peer = connection.stream.peer_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
+        (connection, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.local_addr()
+    }
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -49,7 +81,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 /// A connection and its place among the open ones.
 pub(crate) struct Connection {
     stream: TcpStream,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connected for Connection {

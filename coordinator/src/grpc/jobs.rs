@@ -307,8 +307,11 @@ fn recipe(json: &str) -> Result<Recipe, Status> {
         return Err(invalid(format!("recipe_json must have at most {RECIPE_BYTES_MAX} bytes")));
     }
     let json = if json.trim().is_empty() { "{}" } else { json };
-    let recipe: Recipe =
+    // Without the map, a list would do for a recipe: its parts in their order.
+    let keys: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(json).map_err(|error| invalid(format!("recipe_json: {error}")))?;
+    let recipe: Recipe =
+        serde_json::from_value(keys.into()).map_err(|error| invalid(format!("recipe_json: {error}")))?;
     recipe.check().map_err(|error| invalid(format!("recipe_json: {error}")))?;
     Ok(recipe.canonical())
 }

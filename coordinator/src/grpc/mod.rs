@@ -32,7 +32,7 @@ pub(crate) mod status;
 mod streams;
 mod workers;
 
-pub(crate) use incoming::{Connection, connections};
+pub(crate) use incoming::{Connection, GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming};
 
 /// Requests of one connection that are worked on at once; further ones wait.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 256;

@@ -52,7 +52,7 @@ pub(crate) fn of_blobs(error: BlobError) -> Status {
             tracing::warn!(%error, "the blob store can't be reached");
             Status::unavailable("the blob store can't be reached at present; nothing is lost, try again")
         }
-        BlobError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+        error if error.is_disk_full() => {
             tracing::error!(%error, "the blob store's disk is full");
             Status::resource_exhausted("the blob store's disk is full: an admin has to make room")
         }

@@ -93,7 +93,7 @@ impl Leadership {
                 }
                 Err(error) => self.endure(error.into(), &mut backoff).await?,
             }
-            if !self.sleeps(leases.tick).await {
+            if !self.sleeps(leases.leader_tick).await {
                 return Ok(());
             }
         }

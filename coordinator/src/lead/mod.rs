@@ -98,7 +98,7 @@ impl Coordinator {
     /// Watches the leader until it falls silent and its place is won; `None` at shutdown.
     async fn follow(&self, leases: &LeaseConfig, shutdown: &CancellationToken) -> Option<Epoch> {
         let mut challenger = Challenger::new(leases);
-        let mut tick = tokio::time::interval(leases.tick);
+        let mut tick = tokio::time::interval(leases.leader_tick);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return None,

@@ -333,6 +333,7 @@ mod tests {
         Outcome {
             shard: shard.id,
             attempt: shard.attempt,
+            job: Some(shard.job),
             fingerprint: Fingerprint::default(),
             cpu_ms: 0,
             wall_ms,

@@ -47,6 +47,7 @@ pub(crate) const REJECTED: &str = "bad.tif";
 pub(crate) fn leases() -> LeaseConfig {
     LeaseConfig {
         tick: Duration::from_millis(50),
+        leader_tick: Duration::from_millis(50),
         leader_silence_max: Duration::from_millis(300),
         shard_silence_max: Duration::from_secs(2),
         ..LeaseConfig::default()
@@ -181,7 +182,15 @@ async fn answer(shard: &Shard, blobs: &dyn Blobs) -> Outcome {
         Work::AssembleStored(_) => unreachable!("these documents are small"),
     };
     let fingerprint = Fingerprint("answering".into());
-    Outcome { shard: shard.id, attempt: shard.attempt, fingerprint, cpu_ms: 1, wall_ms: 1, report }
+    Outcome {
+        shard: shard.id,
+        attempt: shard.attempt,
+        job: Some(shard.job),
+        fingerprint,
+        cpu_ms: 1,
+        wall_ms: 1,
+        report,
+    }
 }
 
 /// An artifact that says its own name, and is longer than a piece of a stream.

@@ -76,3 +76,21 @@ async fn the_server_describes_itself() {
         assert!(names.iter().any(|known| known == name), "{name} is not among {names:?}");
     }
 }
+
+/// As many connections as HTTP serves at once.
+const HTTP_CONNECTIONS_MAX: usize = 256;
+
+#[tokio::test]
+async fn connections_beyond_the_bound_wait_until_one_is_closed() {
+    let cluster = Cluster::start().await;
+    let mut idle = Vec::new();
+    for _ in 0..HTTP_CONNECTIONS_MAX {
+        idle.push(tokio::net::TcpStream::connect(cluster.http_address).await.unwrap());
+    }
+    let mut waiting = Box::pin(get(&cluster, "/healthz"));
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut waiting).await;
+    assert!(early.is_err(), "all places are taken");
+    idle.truncate(HTTP_CONNECTIONS_MAX / 2);
+    let answer = tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}

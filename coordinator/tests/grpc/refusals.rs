@@ -64,6 +64,9 @@ async fn a_job_that_cannot_be_meant_is_not_opened() {
         (v1::OpenRequest { priority: Some(10), ..open_request("job") }, "priority"),
         (v1::OpenRequest { deadline_unix_seconds: -1, ..open_request("job") }, "deadline_unix_seconds"),
         (with_recipe("not json"), "recipe_json"),
+        (with_recipe("[]"), "recipe_json"),
+        (with_recipe(r#"[["vie"]]"#), "recipe_json"),
+        (with_recipe("null"), "recipe_json"),
         (with_recipe(r#"{"languges":["vie"]}"#), "languges"),
         (with_recipe(r#"{"languages":["../../etc/passwd"]}"#), "languages"),
         (with_recipe(r#"{"formats":[]}"#), "formats"),
@@ -73,6 +76,22 @@ async fn a_job_that_cannot_be_meant_is_not_opened() {
         assert_eq!(refusal.code(), Code::InvalidArgument, "{refusal}");
         assert!(refusal.message().contains(named), "{named}: {refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_key_names_one_job_with_one_recipe() {
+    let mut cluster = Cluster::start().await;
+    let with_recipe = |json: &str| v1::OpenRequest { recipe_json: json.into(), ..open_request("job") };
+    let job = cluster.jobs.open(with_recipe(r#"{"formats":["txt"]}"#)).await.unwrap().into_inner().id;
+    let again = cluster.jobs.open(with_recipe(r#"{"formats":["txt"]}"#)).await.unwrap().into_inner().id;
+    assert_eq!(job, again);
+    let refusal = cluster.jobs.open(with_recipe(r#"{"formats":["pdf"]}"#)).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::FailedPrecondition, "{refusal}");
+    assert_eq!(
+        refusal.message(),
+        format!("job {job} has this key and another recipe: choose another key"),
+        "it says what to do"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,9 @@
 //! Workers' sessions, and what an admin sees and tells them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pagemill_backends::store::WorkerBeat;
+use pagemill_domain::ids::{Attempt, ShardAttempt, ShardId, WorkerId};
 use pagemill_proto::{PROTOCOL_VERSION, v1};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -103,6 +107,27 @@ async fn an_incompatible_worker_is_refused_with_a_reason() {
     }
     let refusal = Session::begin(&mut cluster, Part::Beat(v1::Beat::default())).await.err().unwrap();
     assert_eq!(refusal.code(), Code::InvalidArgument, "{refusal}");
+}
+
+#[tokio::test]
+async fn a_worker_that_ended_is_shown_as_gone() {
+    let mut cluster = Cluster::start().await;
+    let mut session = Session::begin(&mut cluster, Part::Hello(hello())).await.unwrap();
+    session.next().await.unwrap();
+    let an_hour_ago = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed() - 3_000;
+    let last_beat = WorkerBeat {
+        worker: WorkerId("ended".into()),
+        version: "0.1.0".into(),
+        fingerprint: "engine 1".into(),
+        slots: 4,
+        busy: vec![ShardAttempt { shard: ShardId(1), attempt: Attempt(1) }],
+        now_unix_seconds: an_hour_ago,
+    };
+    cluster.backends.store.beat(&last_beat).await.unwrap();
+    let listed = cluster.workers.list(v1::ListWorkersRequest::default()).await.unwrap().into_inner().workers;
+    let shown: Vec<_> =
+        listed.iter().map(|worker| (worker.worker.as_str(), worker.gone, worker.slots_busy)).collect();
+    assert_eq!(shown, [("ended", true, 0), ("host-1", false, 0)]);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 mod broker;
 mod coordinators;
+mod future;
 mod messages;
 #[cfg(feature = "slow")]
 mod network;

@@ -4,10 +4,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pagemill_test_services::{RabbitMq, shared, wait_until};
+use pagemill_tests::balancer::Balancer;
 use pagemill_tests::cluster::{Cluster, Services, Worker};
 use pagemill_tests::finish;
 
-use crate::{PAGES, PATIENCE, Scenario, recognised};
+use crate::{PAGES, PATIENCE, Scenario};
 
 /// Waits until a recognition process of the worker is at a page.
 fn wait_mid_page(worker: &Worker) {
@@ -16,9 +17,11 @@ fn wait_mid_page(worker: &Worker) {
     });
 }
 
-/// Stops a process for a while, or has it go on.
-fn signal(process: u32, name: &str) {
-    finish(Command::new("kill").args([name, &process.to_string()])).expect_exit(0);
+/// Stops processes for a while, or has them go on.
+fn signal_all(processes: &[u32], name: &str) {
+    for process in processes {
+        finish(Command::new("kill").args([name, &process.to_string()])).expect_exit(0);
+    }
 }
 
 #[test]
@@ -49,24 +52,40 @@ fn every_worker_is_killed_in_turn_until_the_job_is_done() {
 
 #[test]
 fn g_a_worker_sleeps_past_its_lease_and_counts_nothing_twice_when_it_wakes() {
-    let cluster = Cluster::start(Services::shared(), 1, 2);
+    let mut cluster = Cluster::start(Services::shared(), 1, 0);
+    let coordinators = Balancer::start("127.0.0.1:0", vec![cluster.coordinators[0].grpc_address()]);
+    cluster.add_worker_in(&[], |command| {
+        command.env("PAGEMILL_COORDINATOR_URL", format!("http://{}", coordinators.address()));
+    });
     let scenario = Scenario::begin(&cluster);
     let sleeper = &cluster.workers[0];
-    wait_mid_page(sleeper);
-    let asleep: Vec<u32> = std::iter::once(sleeper.daemon.pid()).chain(sleeper.children()).collect();
-    for process in &asleep {
-        signal(*process, "-STOP");
-    }
-    scenario.finish(&cluster);
-    for process in &asleep {
-        signal(*process, "-CONT");
-    }
-    // It reports what nobody waits for any more, or learns before that it may forget it.
-    wait_until("the sleeper has given its shard up", PATIENCE, || {
-        sleeper.figure("pagemill_worker_slots{state=\"busy\"}") == Some(0.0)
+    // Its recognition process first: then the worker holds a shard that it can't finish, and stays so.
+    let children = sleeper.children();
+    signal_all(&children, "-STOP");
+    wait_until("the sleeper holds a shard", PATIENCE, || {
+        let is_busy = || sleeper.figure("pagemill_worker_slots{state=\"busy\"}") == Some(1.0);
+        is_busy() && {
+            std::thread::sleep(Duration::from_millis(500));
+            is_busy()
+        }
     });
-    wait_until("every page counts", PATIENCE, || recognised(&cluster) >= f64::from(PAGES));
-    assert!(recognised(&cluster) <= f64::from(PAGES), "a page counts twice");
+    let sleeper_pid = sleeper.daemon.pid();
+    signal_all(&[sleeper_pid], "-STOP");
+    cluster.add_worker();
+    scenario.finish(&cluster);
+    let ignored_before = cluster.sum("pagemill_outcomes_ignored_total");
+    // Nobody tells the sleeper that its shard is another's: it wakes, finishes, and reports what is stale.
+    coordinators.cut();
+    signal_all(&[sleeper_pid], "-CONT");
+    signal_all(&children, "-CONT");
+    wait_until("the stale outcome is refused", PATIENCE, || {
+        cluster.sum("pagemill_outcomes_ignored_total") > ignored_before
+    });
+    let job = cluster.client(&["job", "1", "--json"]).expect_exit(0);
+    let job: serde_json::Value = serde_json::from_str(&job.stdout).unwrap();
+    assert!(job["outcomes_ignored"].as_u64().unwrap() >= 1, "{job}");
+    let pages = &job["ledger"]["pages"];
+    assert_eq!((&pages["recognised"], &pages["declared"]), (&PAGES.into(), &PAGES.into()), "{job}");
 }
 
 #[test]
@@ -81,13 +100,9 @@ fn j_a_page_takes_longer_than_the_broker_waits_for_an_acknowledgement() {
     let worker = &cluster.workers[0];
     wait_mid_page(worker);
     let children = worker.children();
-    for child in &children {
-        signal(*child, "-STOP");
-    }
+    signal_all(&children, "-STOP");
     std::thread::sleep(Duration::from_secs(15));
-    for child in &children {
-        signal(*child, "-CONT");
-    }
+    signal_all(&children, "-CONT");
     let run = scenario.finish(&cluster);
     assert_eq!(run["faults"], 0);
 }
@@ -100,6 +115,26 @@ fn o_a_worker_sees_no_file_of_the_client() {
     let script = format!("mount -t tmpfs none '{}' && exec \"$@\"", hidden.display());
     cluster.add_worker_in(&["unshare", "--mount", "--map-root-user", "sh", "-c", &script, "sh"], |_| ());
     scenario.finish(&cluster);
+}
+
+#[test]
+fn a_worker_whose_disk_is_full_waits_for_room_and_costs_nothing() {
+    let disk = tempfile::tempdir().unwrap();
+    let disk = disk.path().to_str().unwrap();
+    let mut cluster = Cluster::start(Services::shared(), 1, 0);
+    let scenario = Scenario::submit(&cluster);
+    let script = format!("mount -t tmpfs -o size=8k none '{disk}' && exec \"$@\"");
+    cluster.add_worker_in(&["unshare", "--mount", "--map-root-user", "sh", "-c", &script, "sh"], |command| {
+        command.env("PAGEMILL_CACHE_DIR", disk);
+    });
+    let worker = &cluster.workers[0].daemon;
+    wait_until("the disk is full", PATIENCE, || worker.log_tail().contains("No space left"));
+    let pid = worker.pid().to_string();
+    let mut enlarge = Command::new("nsenter");
+    enlarge.args(["--target", &pid, "--user", "--mount", "mount", "-o", "remount,size=64m", "none", disk]);
+    finish(&mut enlarge).expect_exit(0);
+    let run = scenario.finish(&cluster);
+    assert_eq!((&run["losses"], &run["faults"]), (&0.into(), &0.into()));
 }
 
 #[test]

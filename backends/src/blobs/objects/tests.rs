@@ -191,40 +191,66 @@ async fn a_flipped_byte_is_found_and_healed() {
     }
 }
 
+/// Blobs that fetch "scan", and count how often they do.
+struct Counting {
+    blobs: ObjectBlobs,
+    fetched: AtomicU32,
+    _folders: [tempfile::TempDir; 2],
+}
+
+impl Counting {
+    fn new(cache_bytes_max: u64) -> Arc<Self> {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let local = object_store::local::LocalFileSystem::new_with_prefix(&folders[0]).unwrap();
+        let blobs = ObjectBlobs {
+            bucket: Bucket(Arc::new(local)),
+            folder: None,
+            own: None,
+            roots: SourceRoots::default(),
+            root_buckets: Vec::new(),
+            scratch: Arc::new(Scratch::open(folders[1].path()).unwrap()),
+            cache: SourceCache::new(cache_bytes_max),
+        };
+        Arc::new(Self { blobs, fetched: AtomicU32::new(0), _folders: folders })
+    }
+
+    async fn open(self: Arc<Self>, hash: Option<ContentHash>) -> Result<String, BlobError> {
+        let fetch = || async {
+            self.fetched.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(Box::pin(futures::stream::iter([Ok(Bytes::from("scan"))])) as Pieces)
+        };
+        self.blobs.open_fetched("s3://b/scan", hash, fetch).await.map(text)
+    }
+
+    fn fetched(&self) -> u32 {
+        self.fetched.load(Ordering::Relaxed)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_is_fetched_once_however_many_want_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let cache = tempfile::tempdir().unwrap();
-    let blobs = Arc::new(ObjectBlobs {
-        bucket: Bucket(Arc::new(object_store::local::LocalFileSystem::new_with_prefix(&folder).unwrap())),
-        folder: None,
-        own: None,
-        roots: SourceRoots::default(),
-        root_buckets: Vec::new(),
-        scratch: Arc::new(Scratch::open(cache.path()).unwrap()),
-        cache: SourceCache::new(1_000),
-    });
-    let fetched = Arc::new(AtomicU32::new(0));
-    let open = |hash: Option<ContentHash>| {
-        let (blobs, fetched) = (blobs.clone(), fetched.clone());
-        tokio::spawn(async move {
-            let fetch = || async {
-                fetched.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                Ok(Box::pin(futures::stream::iter([Ok(Bytes::from("scan"))])) as Pieces)
-            };
-            blobs.open_fetched("s3://b/scan", hash, fetch).await.map(text)
-        })
-    };
+    let source = Counting::new(1_000);
     let hash = ContentHash::of(b"scan");
     // Before its hash is known there is nothing to know it by; afterwards it is there already.
-    assert_eq!(open(None).await.unwrap().unwrap(), "scan");
-    for opened in futures::future::join_all((0..10).map(|_| open(Some(hash)))).await {
+    assert_eq!(source.clone().open(None).await.unwrap(), "scan");
+    let opening = (0..10).map(|_| tokio::spawn(source.clone().open(Some(hash))));
+    for opened in futures::future::join_all(opening).await {
         assert_eq!(opened.unwrap().unwrap(), "scan");
     }
-    assert_eq!(fetched.load(Ordering::Relaxed), 1);
-    let changed = open(Some(ContentHash::of(b"other"))).await.unwrap();
+    assert_eq!(source.fetched(), 1);
+    let changed = source.open(Some(ContentHash::of(b"other"))).await;
     assert!(matches!(changed, Err(BlobError::Damaged(_))), "{changed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_larger_than_the_cache_is_not_fetched_for_each_shard() {
+    let source = Counting::new(3);
+    source.clone().open(None).await.unwrap();
+    for _shard in 0..10 {
+        assert_eq!(source.clone().open(Some(ContentHash::of(b"scan"))).await.unwrap(), "scan");
+    }
+    assert_eq!(source.fetched(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

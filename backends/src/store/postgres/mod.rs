@@ -28,6 +28,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// After that, a connection that is not used is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Statements that a connection holds prepared: all that there are.
+const STATEMENTS_HELD_MAX: usize = 500;
+
 /// How the server serves a coordinator. A transaction that stands still is ended, so that a paused leader lets go of the
 /// lease; statements and waits for locks are bounded, in milliseconds. The planner can't know how many rows a parameter
 /// brings, nor how large a table is by the next execution; left alone it reads whole tables. Each statement has its index.
@@ -49,6 +52,7 @@ impl PostgresStore {
         let options = PgConnectOptions::from_str(url)
             .map_err(database("read the store's address"))?
             .application_name("pagemill")
+            .statement_cache_capacity(STATEMENTS_HELD_MAX)
             .options(SESSION);
         let writers = pool(WRITERS_MAX, &options).await?;
         sqlx::migrate!("migrations/postgres").run(&writers).await?;

@@ -26,13 +26,14 @@ pub(super) async fn apply(
     limits: &Limits,
 ) -> Result<Applied, StoreError> {
     let named: BTreeSet<i64> = outcomes.iter().map(|outcome| outcome.shard.0).collect();
-    let jobs = jobs::lock_of_shards(db, named.iter().copied()).await?;
+    let named_jobs = outcomes.iter().filter_map(|outcome| outcome.job).map(|job| job.0).collect();
+    let jobs = jobs::lock_with_shards(db, &named_jobs, named.iter().copied()).await?;
     let open = contents::lock(db, named).await?;
     let mut counters = Counters::default();
-    let (applied, taken) = choose(outcomes, open, &mut counters);
-    if applied.duplicate > 0 {
+    let Chosen { applied, taken, of_nobody } = choose(outcomes, open, &jobs, &mut counters);
+    if of_nobody > 0 {
         statement("count ignored outcomes", "UPDATE total SET outcomes_ignored = outcomes_ignored + $1")
-            .bind(applied.duplicate.cast_signed())
+            .bind(of_nobody)
             .run(db)
             .await?;
     }
@@ -43,18 +44,34 @@ pub(super) async fn apply(
     Ok(applied)
 }
 
-/// The outcomes of current attempts, each shard's first one; the others are counted.
+/// The outcomes of a batch, told apart.
+struct Chosen<'a> {
+    applied: Applied,
+    taken: Vec<Taken<'a>>,
+    /// Ignored ones of which no job is known.
+    of_nobody: i64,
+}
+
+/// The outcomes of current attempts, each shard's first one; the others are counted, by their job where it is known.
 fn choose<'a>(
     outcomes: &'a [Outcome],
     open: Vec<LockedShard>,
+    jobs: &BTreeMap<JobId, LockedJob>,
     counters: &mut Counters,
-) -> (Applied, Vec<Taken<'a>>) {
+) -> Chosen<'a> {
     let mut open: BTreeMap<i64, LockedShard> = open.into_iter().map(|shard| (shard.id.0, shard)).collect();
     let mut applied = Applied::default();
     let mut taken = Vec::with_capacity(open.len());
+    let mut of_nobody = 0;
     for outcome in outcomes {
         match open.remove(&outcome.shard.0) {
-            None => applied.duplicate += 1,
+            None => {
+                applied.duplicate += 1;
+                match outcome.job.filter(|job| jobs.contains_key(job)) {
+                    Some(job) => counters.add(job, Counter::OutcomesIgnored, 1),
+                    None => of_nobody += 1,
+                }
+            }
             Some(shard) if shard.attempt == outcome.attempt.0 => {
                 applied.taken += 1;
                 taken.push(Taken { shard, outcome });
@@ -66,7 +83,7 @@ fn choose<'a>(
             }
         }
     }
-    (applied, taken)
+    Chosen { applied, taken, of_nobody }
 }
 
 async fn take(

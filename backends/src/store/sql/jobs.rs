@@ -1,6 +1,6 @@
 //! The life of a job: opened, sealed, closed, cancelled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pagemill_domain::ids::JobId;
 use pagemill_domain::job::NewJob;
@@ -68,6 +68,18 @@ pub(super) async fn lock_of_shards(
     let select = "SELECT id, state, generation, recipe FROM job WHERE id IN (SELECT job FROM shard
         WHERE shard.id IN ids($1)) ORDER BY id FOR UPDATE";
     locked(statement("lock the shards' jobs", select).bind(ids(shards)?).all(db).await?)
+}
+
+/// Holds the rows of these jobs and of those of open shards.
+pub(super) async fn lock_with_shards(
+    db: &mut Connection,
+    jobs: &BTreeSet<i64>,
+    shards: impl IntoIterator<Item = i64>,
+) -> Result<BTreeMap<JobId, LockedJob>, StoreError> {
+    let select = "SELECT job FROM shard WHERE shard.id IN ids($1)";
+    let open: Vec<(i64,)> = statement("find the shards' jobs", select).bind(ids(shards)?).all(db).await?;
+    lock_all(db, open.into_iter().map(|(job,)| job).chain(jobs.iter().copied()).collect::<BTreeSet<_>>())
+        .await
 }
 
 fn locked(rows: Vec<LockedColumns>) -> Result<BTreeMap<JobId, LockedJob>, StoreError> {

@@ -4,15 +4,21 @@
 //! one inner array. `IN ids($n)` and `IN texts($n)` look for the first of each. `FOR UPDATE` and `FOR KEY SHARE` are left
 //! out where only one connection writes.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
 use serde::Serialize;
 use sqlx::error::BoxDynError;
-use sqlx::{Arguments as _, Encode, FromRow, SqlStr, Type};
+use sqlx::{Arguments as _, AssertSqlSafe, Encode, FromRow, SqlSafeStr, SqlStr, Type};
 
 use super::super::dialect::{Arguments, Connection, Database, Row, translated};
 use crate::store::StoreError;
 
 /// Rows that one statement takes: what bounds its parameter.
 pub(super) const ROWS_PER_STATEMENT_MAX: usize = 4_096;
+
+/// Texts by the address and the length of what they were made from.
+type Texts = HashMap<(usize, usize), Arc<str>>;
 
 pub(super) struct Statement {
     action: &'static str,
@@ -71,8 +77,21 @@ impl Statement {
 
     fn parts(self) -> Result<(&'static str, SqlStr, Arguments), StoreError> {
         let arguments = self.arguments.map_err(sqlx::Error::Encode).map_err(database(self.action))?;
-        Ok((self.action, translated(self.sql), arguments))
+        Ok((self.action, text(self.sql), arguments))
     }
+}
+
+/// A statement's text as its database reads it; each is made once, and known by where it lies.
+fn text(sql: &'static str) -> SqlStr {
+    static TEXTS: LazyLock<RwLock<Texts>> = LazyLock::new(RwLock::default);
+    let place = (sql.as_ptr().addr(), sql.len());
+    let known = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+    let text = known.unwrap_or_else(|| {
+        let made: Arc<str> = translated(sql).into();
+        TEXTS.write().unwrap_or_else(PoisonError::into_inner).insert(place, made.clone());
+        made
+    });
+    AssertSqlSafe(text).into_sql_str()
 }
 
 /// Says what was attempted when the database failed.

@@ -20,6 +20,9 @@ use sql::database;
 /// Connections that read while the writer writes.
 const READERS_MAX: u32 = 2;
 
+/// Statements that a connection holds prepared: all that there are.
+const STATEMENTS_HELD_MAX: usize = 500;
+
 /// How long a reader waits for a checkpoint before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -31,11 +34,15 @@ impl SqliteStore {
             .create_if_missing(true)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(STATEMENTS_HELD_MAX)
             .journal_mode(SqliteJournalMode::Wal)
             // A commit survives a power loss: an outcome is acknowledged only after it.
             .synchronous(SqliteSynchronous::Full);
         bring_up_to_date(&options).await?;
-        let pool = |connections_max| SqlitePoolOptions::new().max_connections(connections_max);
+        // A file does not go away: there is nothing to ask a connection before it is used.
+        let pool = |connections_max| {
+            SqlitePoolOptions::new().max_connections(connections_max).test_before_acquire(false)
+        };
         // SQLite has one writer at a time; one connection makes the others wait in our queue, not in its retries.
         let writers = pool(1).connect_with(options.clone()).await.map_err(database("open the state"))?;
         let readers = pool(READERS_MAX)

@@ -14,6 +14,7 @@ use pagemill_domain::outcome::Outcome;
 use pagemill_domain::recipe::{Grouping, Recipe};
 use pagemill_domain::shard::{FileStamp, Shard, SourceLocation};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Leadership;
@@ -97,7 +98,9 @@ impl World {
     pub(super) async fn begin(mut dice: Dice) -> Self {
         let folder = folder();
         let limits = Limits { losses_max: 1_000, pages_per_shard_max: 4, ..Limits::default() };
-        let store = SqliteStore::open(&folder.path().join("state.db"), &limits).await.unwrap();
+        let file = folder.path().join("state.db");
+        std::fs::write(&file, empty_store().await).unwrap();
+        let store = SqliteStore::open(&file, &limits).await.unwrap();
         let store = Arc::new(FailingStore::new(store, Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT));
         let queue = SimulatedQueue::new(Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT);
         let blobs = FolderBlobs::open(folder.path(), &folder.path().join("state")).unwrap();
@@ -353,4 +356,16 @@ async fn lead(backends: &Backends, limits: &Limits) -> Leadership {
 fn folder() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+/// The file of a store that holds nothing yet. Making its tables takes longer than a schedule.
+async fn empty_store() -> &'static [u8] {
+    static MADE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let made = MADE.get_or_init(|| async {
+        let folder = folder();
+        let file = folder.path().join("state.db");
+        SqliteStore::open(&file, &Limits::default()).await.unwrap();
+        std::fs::read(&file).unwrap()
+    });
+    made.await
 }
