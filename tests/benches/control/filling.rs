@@ -12,7 +12,7 @@ const STRIDE: u64 = 10_000_000;
 pub(crate) fn copy_rows(cluster: &Cluster<'_>, pages: u64) {
     let copies = (pages / MODEL_PAGES).saturating_sub(1);
     // Few rows take the slow way through JSON, which names only what changes; pages the fast one.
-    let copied = |table: &str, changes: &str| {
+    let copying = |table: &str, changes: &str| {
         format!(
             "INSERT INTO {table} OVERRIDING SYSTEM VALUE \
              SELECT (jsonb_populate_record(row, jsonb_build_object({changes}))).* \
@@ -21,12 +21,12 @@ pub(crate) fn copy_rows(cluster: &Cluster<'_>, pages: u64) {
     };
     let moved = |column: &str| format!("'{column}', row.{column} + {STRIDE} * copy");
     let statements = [
-        copied("job", &format!("{}, 'key', row.key || ' ' || copy", moved("id"))),
-        copied("source", &[moved("id"), moved("job"), moved("document")].join(", ")),
-        copied("document", &[moved("id"), moved("job")].join(", ")),
-        copied("artifact", &[moved("document"), moved("job")].join(", ")),
-        copied("name", &moved("job")),
-        copied("job_fingerprint", &moved("job")),
+        copying("job", &format!("{}, 'key', row.key || ' ' || copy", moved("id"))),
+        copying("source", &[moved("id"), moved("job"), moved("document")].join(", ")),
+        copying("document", &[moved("id"), moved("job")].join(", ")),
+        copying("artifact", &[moved("document"), moved("job")].join(", ")),
+        copying("name", &moved("job")),
+        copying("job_fingerprint", &moved("job")),
         format!(
             "INSERT INTO page SELECT source + {STRIDE} * copy, number, width, height, dpi_x_milli, dpi_y_milli, \
              dpi_rule, state, faults, losses, read_by, reason, detail, result, summary \

@@ -43,7 +43,9 @@ fn every_page_is_accounted_for_once_whatever_fails() {
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
         let drawing: Vec<_> = (0..cores).map(|_| scope.spawn(draw)).collect();
-        drawing.into_iter().for_each(|drawn| tally.add(&drawn.join().unwrap()));
+        for drawn in drawing {
+            tally.add(&drawn.join().unwrap());
+        }
     });
     println!("{schedules} schedules: {tally:?}");
     // A simulation in which nothing goes wrong proves nothing.
