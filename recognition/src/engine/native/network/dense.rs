@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use super::super::model::{DenseKind, Matrix};
-use super::activation::{activate, quantise, softmax};
+use super::activation::{Activations, softmax};
 use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
@@ -44,7 +44,7 @@ impl<K: Kernel> Dense<K> {
     pub(super) fn apply(&self, kernel: K, input: &Map) -> Map {
         let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
         let mut output = Map::new(self.outputs, sizes);
-        let finish = Activate { kind: self.kind, output: &mut output };
+        let finish = Activate { activations: Activations::new(kernel), kind: self.kind, output: &mut output };
         self.multiply(kernel, input, finish);
         output
     }
@@ -82,16 +82,17 @@ trait Finish {
     fn finish(&mut self, row: usize, values: &[Lanes<f32>]);
 }
 
-struct Activate<'a> {
+struct Activate<'a, K> {
+    activations: Activations<K>,
     kind: DenseKind,
     output: &'a mut Map,
 }
 
-impl Finish for Activate<'_> {
+impl<K: Kernel> Finish for Activate<'_, K> {
     #[inline(always)]
     fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
         for (target, values) in self.output.row_mut(row).chunks_mut(LANES).zip(values) {
-            write(target, values, self.kind);
+            write(self.activations, target, values, self.kind);
         }
     }
 }
@@ -185,7 +186,7 @@ impl<K: Kernel> Pooled<'_, K> {
     #[inline(always)]
     fn pool<const VECTORS: usize>(self, kernel: K, weights: &Packed<K, VECTORS>) {
         let (source, target) = (self.input.extents[self.index], self.output.extents[self.index]);
-        let depth = weights.depth;
+        let (activations, depth) = (Activations::new(kernel), weights.depth);
         // The columns under one column of the output.
         let tiled_rows = (self.pooling.width * source.height).next_multiple_of(ROWS);
         let mut inputs = vec![K::input(ZERO); tiled_rows * depth];
@@ -210,7 +211,7 @@ impl<K: Kernel> Pooled<'_, K> {
                     let output = self.output.row_mut(target.row(x, y));
                     let output = output.chunks_mut(LANES).skip(index * VECTORS);
                     for (output, values) in output.zip(&values) {
-                        write(output, values, self.layer.kind);
+                        write(activations, output, values, self.layer.kind);
                     }
                 }
             }
@@ -227,23 +228,9 @@ fn keep_largest<const VECTORS: usize>(largest: &mut [Lanes<i32>; VECTORS], sums:
 
 /// Writes the activations of one vector of values, or of as many as there are outputs left.
 #[inline(always)]
-fn write(output: &mut [u8], values: &Lanes<f32>, kind: DenseKind) {
-    // One loop for each function, so that each becomes vector code.
-    let lanes = match kind {
-        DenseKind::Logistic => each(values, |value| activate(value, DenseKind::Logistic)),
-        DenseKind::Tanh => each(values, |value| activate(value, DenseKind::Tanh)),
-        _ => each(values, |value| activate(value, kind)),
-    };
+fn write<K: Kernel>(activations: Activations<K>, output: &mut [u8], values: &Lanes<f32>, kind: DenseKind) {
+    let lanes = activations.quantise(&activations.activate(values, kind));
     for (output, lane) in output.iter_mut().zip(lanes) {
-        *output = lane;
+        *output = lane.cast_unsigned() ^ ZERO;
     }
-}
-
-#[inline(always)]
-fn each(values: &Lanes<f32>, function: impl Fn(f32) -> f32) -> Lanes<u8> {
-    let mut lanes = [0; LANES];
-    for (lane, &value) in lanes.iter_mut().zip(values) {
-        *lane = quantise(function(value).clamp(-1.0, 1.0)).cast_unsigned() ^ ZERO;
-    }
-    lanes
 }

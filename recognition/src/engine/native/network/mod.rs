@@ -10,6 +10,7 @@ mod packed;
 mod plan;
 mod recurrent;
 mod reference;
+mod table;
 mod window;
 
 use super::line::{ScaledLine, normalise_contrast};

@@ -1,7 +1,7 @@
 //! Recurrent layers over many sequences at once.
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
-use super::activation::{lstm_cell, quantise};
+use super::activation::Activations;
 use super::kernel::{Aligned, Kernel, LANES, Lanes, Operation, ROWS};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
@@ -88,6 +88,7 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
     #[inline(always)]
     fn run(self, kernel: K) {
         let Self { layer, input, output, sequences } = self;
+        let activations = Activations::new(kernel);
         let (depth, groups) = (layer.gates.depth, layer.gates.groups());
         let rows = sequences.len().next_multiple_of(ROWS);
         // A row of inputs: the layer's input at this step, then its own outputs of the step before.
@@ -107,7 +108,7 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
                         kernel.multiply(group.weights(), &group.start, &inputs[first * depth..], depth);
                     for (row, sums) in sums.0.iter().enumerate() {
                         let cells = (first + row) * groups.len() + index;
-                        advance_cells(sums, &group.scales, &mut states[cells].0, &mut outputs[cells]);
+                        advance_cells(activations, sums, &group.scales, &mut states[cells].0, &mut outputs[cells]);
                     }
                 }
             }
@@ -141,16 +142,19 @@ pub(super) fn stage<K: Kernel>(values: &[u8], inputs: &mut [K::Input]) {
 
 /// One step of the cells of a group.
 #[inline(always)]
-fn advance_cells(
+fn advance_cells<K: Kernel>(
+    activations: Activations<K>,
     sums: &[Lanes<i32>; 4],
     scales: &[Lanes<f32>; 4],
     states: &mut Lanes<f32>,
     outputs: &mut Lanes<u8>,
 ) {
-    for lane in 0..LANES {
-        let gates = [0, 1, 2, 3].map(|gate| sums[gate][lane] as f32 * scales[gate][lane]);
-        let (state, output) = lstm_cell(gates, states[lane]);
-        states[lane] = state;
-        outputs[lane] = quantise(output).cast_unsigned() ^ ZERO;
+    let mut gates = [[0.0; LANES]; 4];
+    for (gates, (sums, scales)) in gates.iter_mut().zip(sums.iter().zip(scales)) {
+        for lane in 0..LANES {
+            gates[lane] = sums[lane] as f32 * scales[lane];
+        }
     }
+    let values = activations.lstm_cells(&gates, states);
+    *outputs = activations.quantise(&values).map(|value| value.cast_unsigned() ^ ZERO);
 }

@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 
 use super::super::line::ScaledLine;
 use super::super::model::{DenseKind, Matrix, Weights};
-use super::activation::{activate, add_lanes, lstm_cell, lstm_cell_2d, quantise, softmax};
+use super::activation::{Activations, STATE_MAX, add_lanes, clip, softmax};
 use super::noise::Noise;
 use super::plan::{Axis, Lstm, Operation, Plan};
+use super::table::Plain;
 use super::{Network, Probabilities, normalise_contrast};
 
 /// The kind of numbers that pass from layer to layer.
@@ -33,7 +34,8 @@ impl Arithmetic for Int8 {
     type Value = i8;
 
     fn from_pixel(value: f32) -> i8 {
-        (128.0 * value).round().clamp(-127.0, 127.0) as i8
+        let scaled = 128.0 * value;
+        ((scaled + 0.5_f32.copysign(scaled)) as i32).clamp(-127, 127) as i8
     }
 
     fn from_noise(noise: &mut Noise) -> i8 {
@@ -41,7 +43,7 @@ impl Arithmetic for Int8 {
     }
 
     fn from_activation(value: f32) -> i8 {
-        quantise(value.clamp(-1.0, 1.0))
+        plain().quantise(&[value])[0]
     }
 
     fn sum(matrix: &Matrix, output: usize, inputs: &[i8]) -> f32 {
@@ -227,7 +229,7 @@ fn dense<A: Arithmetic>(input: &Grid<A::Value>, matrix: &Matrix, kind: DenseKind
     let places = input.values.chunks_exact(input.depth).zip(output.values.chunks_exact_mut(matrix.outputs));
     for (inputs, outputs) in places {
         for (index, output) in outputs.iter_mut().enumerate() {
-            *output = A::from_activation(activate(A::sum(matrix, index, inputs), kind));
+            *output = A::from_activation(plain().activate(&[A::sum(matrix, index, inputs)], kind)[0]);
         }
     }
     output
@@ -290,14 +292,35 @@ fn advance<A: Arithmetic>(
             let state = before.states[unit];
             if layer.is_flat() {
                 let other = across.map(|cells| cells.states[unit]);
-                lstm_cell_2d(std::array::from_fn(|gate| sum(gate, unit)), state, other)
+                flat_cell(std::array::from_fn(|gate| sum(gate, unit)), state, other)
             } else {
-                lstm_cell(std::array::from_fn(|gate| sum(gate, unit)), state)
+                let mut state = [state];
+                let output = plain().lstm_cells(&std::array::from_fn(|gate| [sum(gate, unit)]), &mut state);
+                (state[0], output[0])
             }
         })
         .map(|(state, output)| (state, A::from_activation(output)))
         .unzip();
     Cells { states, outputs }
+}
+
+/// One step of a cell in two dimensions: whichever forget gate is wider open decides which state is kept. The fifth sum
+/// is the other dimension's forget gate's; the other dimension's state is absent in its first row.
+fn flat_cell(sums: [f32; 5], state: f32, other_state: Option<f32>) -> (f32, f32) {
+    let [input, input_gate, forget_gate, output_gate, other_gate] = sums;
+    let sigmoid = |sum: f32| plain().sigmoid(&[sum])[0];
+    let tanh = |sum: f32| plain().tanh(&[sum])[0];
+    let (forget, other) = (sigmoid(forget_gate), sigmoid(other_gate));
+    let kept = match other_state {
+        Some(other_state) if other > forget => other * other_state,
+        _ => forget * state,
+    };
+    let state = clip(kept + tanh(input) * sigmoid(input_gate), STATE_MAX);
+    (state, tanh(state) * sigmoid(output_gate))
+}
+
+fn plain() -> Activations<Plain> {
+    Activations::new(Plain)
 }
 
 /// Puts the values of equally large grids beside each other.
@@ -315,4 +338,19 @@ fn beside<V: Copy + Default>(grids: &[Grid<V>]) -> Grid<V> {
         }
     }
     output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wider_forget_gate_wins_in_two_dimensions() {
+        let (open, shut) = (5.0, -50.0);
+        let kept = plain().sigmoid(&[open])[0];
+        let (state, _) = flat_cell([0.0, shut, shut, open, open], 3.0, Some(7.0));
+        assert!((state - 7.0 * kept).abs() < 1e-5);
+        let (state, _) = flat_cell([0.0, shut, open, open, open], 3.0, None);
+        assert!((state - 3.0 * kept).abs() < 1e-5);
+    }
 }

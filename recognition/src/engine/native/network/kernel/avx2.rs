@@ -11,6 +11,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_storeu_si256,
 };
 
+use super::super::table::{Found, Numbers, Plain, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Lanes of a register of 32-bit sums: a vector of weights is two registers, one after the other.
@@ -26,6 +27,18 @@ impl Avx2 {
     /// The kernel, where the processor has it.
     pub(super) fn detect() -> Option<Self> {
         is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+}
+
+impl Numbers<LANES> for Avx2 {
+    #[inline(always)]
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+        Plain.truncate(values)
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+        Plain.look_up(table, places)
     }
 }
 

@@ -13,6 +13,7 @@ mod portable;
 mod vnni;
 
 use super::super::model::ModelError;
+use super::table::Numbers;
 
 /// Rows of a tile.
 pub(super) const ROWS: usize = 6;
@@ -30,7 +31,7 @@ pub(super) struct Aligned<T>(pub(super) T);
 pub(super) type Tile<const VECTORS: usize> = Aligned<[[Lanes<i32>; VECTORS]; ROWS]>;
 
 /// An instruction set's way to multiply. A value of it exists only where the processor has the instructions.
-pub(super) trait Kernel: Copy + std::fmt::Debug + Send + Sync + 'static {
+pub(super) trait Kernel: Numbers<LANES> + std::fmt::Debug + Send + Sync + 'static {
     /// An activation, made ready: a whole number in 1..=255, 128 for zero.
     type Input: Copy + Default + std::fmt::Debug + Send + Sync;
     /// A weight, made ready.

@@ -9,6 +9,7 @@ use std::arch::aarch64::{
     int16x8_t, int32x4_t, vget_low_s16, vld1q_s16, vld1q_s32, vmlal_high_n_s16, vmlal_n_s16, vst1q_s32,
 };
 
+use super::super::table::{Found, Numbers, Plain, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Registers of four 32-bit sums in a vector.
@@ -22,6 +23,18 @@ impl Neon {
     /// The kernel, where the processor has it.
     pub(super) fn detect() -> Option<Self> {
         std::arch::is_aarch64_feature_detected!("neon").then_some(Self(()))
+    }
+}
+
+impl Numbers<LANES> for Neon {
+    #[inline(always)]
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+        Plain.truncate(values)
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+        Plain.look_up(table, places)
     }
 }
 

@@ -1,11 +1,24 @@
 //! Plain code, for every processor.
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
+use super::super::table::{Found, Numbers, Plain, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// The kernel of every processor.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Portable;
+
+impl Numbers<LANES> for Portable {
+    #[inline(always)]
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+        Plain.truncate(values)
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+        Plain.look_up(table, places)
+    }
+}
 
 impl Kernel for Portable {
     type Input = i16;

@@ -10,6 +10,7 @@ use std::arch::x86_64::{
     _mm512_storeu_si512,
 };
 
+use super::super::table::{Found, Numbers, Plain, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Proof that the processor has the instructions.
@@ -25,6 +26,18 @@ impl Vnni {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vnni");
         found.then_some(Self(()))
+    }
+}
+
+impl Numbers<LANES> for Vnni {
+    #[inline(always)]
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+        Plain.truncate(values)
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+        Plain.look_up(table, places)
     }
 }
 
