@@ -55,11 +55,11 @@ impl Beam {
         (self.dictionary as usize * 3 + self.continuation as usize) * (CODE_LENGTH_MAX + 1) + self.length
     }
 
-    /// All beams in the order in which they are taken further.
-    fn all() -> impl Iterator<Item = Self> {
-        [false, true].into_iter().flat_map(|dictionary| {
+    /// All beams for characters of at most `longest` codes, in the order in which they are taken further.
+    fn all(longest: usize) -> impl Iterator<Item = Self> {
+        [false, true].into_iter().flat_map(move |dictionary| {
             CONTINUATIONS.into_iter().flat_map(move |continuation| {
-                (0..=CODE_LENGTH_MAX).map(move |length| Self { dictionary, continuation, length })
+                (0..longest).map(move |length| Self { dictionary, continuation, length })
             })
         })
     }
@@ -115,7 +115,10 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(model: BeamSearch<'a>, classes: usize) -> Self {
-        let heaps = Beam::all().map(|beam| Heap::new(BEAM_WIDTHS[beam.length])).collect();
+        let mut heaps: Vec<Heap> = (0..Beam::COUNT).map(|_| Heap::new(0)).collect();
+        for beam in Beam::all(model.recoder.longest()) {
+            heaps[beam.index()] = Heap::new(BEAM_WIDTHS[beam.length]);
+        }
         Self {
             model,
             nodes: Nodes::default(),
@@ -130,7 +133,8 @@ impl<'a> Search<'a> {
     /// Takes every path one step further.
     fn advance(&mut self, scores: &Scores, first: bool) {
         self.word_starts = [None; 3];
-        for beam in Beam::all() {
+        let longest = self.model.recoder.longest();
+        for beam in Beam::all(longest) {
             if first {
                 if beam.length == 0 && beam.continuation == Continuation::Any {
                     self.continue_path(None, beam, scores);
@@ -149,8 +153,8 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        for (heap, end) in self.heaps.iter_mut().zip(&mut self.ends) {
-            *end = self.nodes.store(heap);
+        for beam in Beam::all(longest) {
+            self.ends[beam.index()] = self.nodes.store(&mut self.heaps[beam.index()]);
         }
     }
 

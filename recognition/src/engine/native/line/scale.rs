@@ -5,11 +5,14 @@
 use super::{GreyLine, ScaledLine};
 
 /// Below this factor areas are averaged.
-const AREA_BELOW: f32 = 0.7;
+const AREA_BELOW: f64 = 0.7;
 /// Lines that shrink to less than this are not sharpened.
-const SHARPEN_ABOVE: f32 = 0.2;
+const SHARPEN_ABOVE: f64 = 0.2;
 /// Lines that grow beyond this are not sharpened.
-const SHARPEN_BELOW: f32 = 1.4;
+const SHARPEN_BELOW: f64 = 1.4;
+
+/// Heights in model heights that Leptonica halves once, twice, … instead.
+const HALVED: [usize; 4] = [2, 4, 8, 16];
 
 /// Scales `line` so that it becomes `height` rows high.
 pub(super) fn scale_to_height(line: &GreyLine<'_>, height: usize) -> ScaledLine {
@@ -19,13 +22,13 @@ pub(super) fn scale_to_height(line: &GreyLine<'_>, height: usize) -> ScaledLine 
     }
     let scaled = |side: usize| ((factor * side as f32 + 0.5) as usize).max(1);
     let (width, height) = (scaled(line.width), scaled(line.height));
-    let halvings =
-        [2, 4, 8].iter().position(|&divisor| line.height == divisor * height && line.width >= divisor);
-    if let Some(halvings) = halvings {
-        return sharpen_narrow(&halve(line, halvings + 1));
-    }
+    // Leptonica compares the factor of single precision with constants of double precision.
+    let factor = f64::from(factor);
     if factor < AREA_BELOW {
-        let small = average_areas(line, width, height);
+        let small = match HALVED.iter().position(|&divisor| line.height == divisor * height) {
+            Some(halvings) if line.width >= HALVED[halvings] => halve(line, halvings + 1),
+            _ => average_areas(line, width, height),
+        };
         return if factor > SHARPEN_ABOVE { sharpen_narrow(&small) } else { small };
     }
     let large = interpolate(line, width, height);
@@ -139,7 +142,8 @@ fn mean_of_area(sums: &[u32], span: Span, rows_length: u32) -> u8 {
     ((first + 16 * inner + last + 128) / area.max(1)).min(255) as u8
 }
 
-/// Each pixel is interpolated between the four around its place.
+/// Each pixel is interpolated between the four around its place. Leptonica rounds the result, but cuts it off where lines
+/// become exactly two or four times as high.
 fn interpolate(line: &GreyLine<'_>, width: usize, height: usize) -> ScaledLine {
     let step_x = 16.0 * line.width as f32 / width as f32;
     let step_y = 16.0 * line.height as f32 / height as f32;
@@ -149,6 +153,7 @@ fn interpolate(line: &GreyLine<'_>, width: usize, height: usize) -> ScaledLine {
         (first, (first + 1).min(side - 1), (sixteenths & 15) as u32)
     };
     let columns: Vec<_> = (0..width).map(|x| place(step_x, x, line.width)).collect();
+    let half = if height == 2 * line.height || height == 4 * line.height { 0 } else { 128 };
     let mut pixels = Vec::with_capacity(width * height);
     for y in 0..height {
         let (top, bottom, down) = place(step_y, y, line.height);
@@ -156,7 +161,7 @@ fn interpolate(line: &GreyLine<'_>, width: usize, height: usize) -> ScaledLine {
             (16 - part) * u32::from(line.at(left, y)) + part * u32::from(line.at(right, y))
         };
         pixels.extend(columns.iter().map(|&column| {
-            (((16 - down) * across(top, column) + down * across(bottom, column) + 128) >> 8) as u8
+            (((16 - down) * across(top, column) + down * across(bottom, column) + half) >> 8) as u8
         }));
     }
     ScaledLine { pixels, width, height }

@@ -1,3 +1,4 @@
+use super::super::fixture::Random;
 use super::*;
 
 fn stripes(width: usize, height: usize) -> Vec<u8> {
@@ -51,4 +52,36 @@ fn ink_and_paper_become_minus_one_and_one() {
     );
     let flat = ScaledLine { pixels: vec![255; 36 * 5], width: 5, height: 36 };
     assert!(normalise_contrast(&flat).iter().all(|value| value.is_finite()));
+}
+
+/// Height, width of the result, and a digest of what Leptonica 1.82's `pixScale` makes of a picture of noise.
+const SCALED: [(usize, usize, u64); 14] = [
+    (9, 600, 0xe760_c306_c385_03bf),
+    (18, 300, 0x6eac_c174_688e_4d06),
+    (20, 270, 0x47bc_5d26_60c3_0bd5),
+    (30, 180, 0x76ec_3eae_9246_b782),
+    (45, 120, 0xb5b8_8b7c_0c8f_6b26),
+    (50, 108, 0x29aa_b47b_b4d2_bd55),
+    (52, 104, 0x8c99_faba_6008_e895),
+    (60, 90, 0xce0b_1832_046e_3653),
+    (72, 75, 0x390e_62b0_8b87_2c87),
+    (100, 54, 0x4d0d_ad7f_f393_5c3b),
+    (144, 37, 0x6e31_474d_f6d1_7022),
+    (180, 30, 0x1ea4_b0cc_9136_d94b),
+    (288, 18, 0x2faa_66ca_1dcf_d43d),
+    (576, 9, 0x75e2_a803_589c_93ad),
+];
+
+#[test]
+fn lines_are_scaled_to_the_bit_as_leptonica_does() {
+    for (height, scaled_width, digest) in SCALED {
+        let mut random = Random(height as u64);
+        let pixels: Vec<u8> = (0..150 * height).map(|_| random.byte()).collect();
+        let scaled = ScaledLine::new(&GreyLine::new(&pixels, 150, height, 150).unwrap(), 36).unwrap();
+        assert_eq!((scaled.width, scaled.height), (scaled_width, 36), "{height}");
+        let found = scaled.pixels.iter().fold(0xcbf2_9ce4_8422_2325_u64, |digest, &pixel| {
+            (digest ^ u64::from(pixel)).wrapping_mul(0x0100_0000_01b3)
+        });
+        assert_eq!(found, digest, "{height}");
+    }
 }

@@ -29,6 +29,7 @@ pub(in super::super) struct Recoder {
     /// Rank of each code by the first character that starts with it. Equal scores are decided by it.
     ranks: Vec<u32>,
     prefixes: u32,
+    longest: usize,
 }
 
 /// What a code does after a prefix: it may complete a character, or lead to a longer prefix, or both.
@@ -73,10 +74,16 @@ impl Recoder {
     }
 
     fn empty() -> Self {
-        Self { steps: BTreeMap::new(), first_steps: Vec::new(), ranks: Vec::new(), prefixes: 1 }
+        Self { steps: BTreeMap::new(), first_steps: Vec::new(), ranks: Vec::new(), prefixes: 1, longest: 1 }
+    }
+
+    /// Codes of the character that has most.
+    pub(in super::super) const fn longest(&self) -> usize {
+        self.longest
     }
 
     fn insert(&mut self, id: u32, codes: &[u16]) -> Result<(), ModelError> {
+        self.longest = self.longest.max(codes.len());
         let Some((&last, leading)) = codes.split_last() else {
             return Err(ModelError::Malformed("character without codes"));
         };

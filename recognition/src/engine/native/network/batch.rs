@@ -124,10 +124,26 @@ impl<K: Kernel> Batch<K> {
             .collect()
     }
 
+    /// Line by line: the windows of a whole batch would fill tens of megabytes.
+    fn convolve(
+        &self,
+        window: Window,
+        dense: &Dense<K>,
+        pooling: Pooling,
+        input: &Map,
+        noise: &mut [Noise],
+    ) -> Map {
+        let mut output = dense.pooled_map(input, pooling);
+        for (index, noise) in noise.iter_mut().enumerate() {
+            dense.apply_pooled(self.kernel, &window.line(input, index, noise), pooling, &mut output, index);
+        }
+        output
+    }
+
     fn run_layers(&self, layers: &[Layer<K>], input: Map, noise: &mut [Noise]) -> Map {
         layers.iter().fold(input, |map, layer| match layer {
             Layer::Convolution(window, dense, pooling) => {
-                dense.apply_pooled(self.kernel, &window.apply(&map, noise), *pooling)
+                self.convolve(*window, dense, *pooling, &map, noise)
             }
             Layer::Window(window) => window.apply(&map, noise),
             Layer::Pool(pooling) => pool(&map, pooling.width, pooling.height),

@@ -49,16 +49,23 @@ impl<K: Kernel> Dense<K> {
         output
     }
 
-    /// The activations after pooling. All activation functions keep the order of their arguments, and so do the
-    /// scales, which are not negative: the largest sum is pooled, and only that one is activated.
-    pub(super) fn apply_pooled(&self, kernel: K, input: &Map, pooling: Pooling) -> Map {
+    /// Room for the activations at every place after pooling.
+    pub(super) fn pooled_map(&self, input: &Map, pooling: Pooling) -> Map {
         let sizes = input.extents.iter().map(|e| (e.width / pooling.width, e.height / pooling.height));
-        let mut output = Map::new(self.outputs, sizes);
-        for index in 0..input.extents.len() {
-            let line = Pooled { layer: self, input, output: &mut output, index, pooling };
-            kernel.run(line);
-        }
-        output
+        Map::new(self.outputs, sizes)
+    }
+
+    /// The activations of one line after pooling, written to the line `index` of `output`. All activation functions keep the order of their arguments, and so do the
+    /// scales, which are not negative: the largest sum is pooled, and only that one is activated.
+    pub(super) fn apply_pooled(
+        &self,
+        kernel: K,
+        line: &Map,
+        pooling: Pooling,
+        output: &mut Map,
+        index: usize,
+    ) {
+        kernel.run(Pooled { layer: self, input: line, output, index, pooling });
     }
 
     /// The probabilities at every place, as the last layer.
@@ -185,7 +192,7 @@ impl<K: Kernel> Operation<K> for Pooled<'_, K> {
 impl<K: Kernel> Pooled<'_, K> {
     #[inline(always)]
     fn pool<const VECTORS: usize>(self, kernel: K, weights: &Packed<K, VECTORS>) {
-        let (source, target) = (self.input.extents[self.index], self.output.extents[self.index]);
+        let (source, target) = (self.input.extents[0], self.output.extents[self.index]);
         let (activations, depth) = (Activations::new(kernel), weights.depth);
         // The columns under one column of the output.
         let tiled_rows = (self.pooling.width * source.height).next_multiple_of(ROWS);

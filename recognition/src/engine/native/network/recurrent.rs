@@ -96,8 +96,9 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
         let mut states = vec![Aligned([0.0; LANES]); rows * groups.len()];
         let mut outputs = vec![[ZERO; LANES]; rows * groups.len()];
         let longest = sequences.first().map_or(0, |sequence| sequence.length);
+        let mut active = sequences.len();
         for step in 0..longest {
-            let active = sequences.iter().take_while(|sequence| sequence.length > step).count();
+            active -= sequences[..active].iter().rev().take_while(|sequence| sequence.length <= step).count();
             for (sequence, inputs) in sequences[..active].iter().zip(inputs.chunks_exact_mut(depth)) {
                 let row = sequence.input.wrapping_add_signed(sequence.step * step as isize);
                 stage::<K>(input.row(row), inputs);
@@ -108,7 +109,13 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
                         kernel.multiply(group.weights(), &group.start, &inputs[first * depth..], depth);
                     for (row, sums) in sums.0.iter().enumerate() {
                         let cells = (first + row) * groups.len() + index;
-                        advance_cells(activations, sums, &group.scales, &mut states[cells].0, &mut outputs[cells]);
+                        advance_cells(
+                            activations,
+                            sums,
+                            &group.scales,
+                            &mut states[cells].0,
+                            &mut outputs[cells],
+                        );
                     }
                 }
             }

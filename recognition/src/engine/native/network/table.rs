@@ -14,6 +14,9 @@ const PLACES: f32 = 4095.0;
 /// Where those places lie instead: behind the entries there are two of 1.
 const BEYOND: f32 = 4096.0;
 
+/// The last entry that a look-up begins with.
+pub(super) const LAST_ENTRY: i32 = BEYOND as i32;
+
 /// The values of a function at places 0, 1/256, 2/256, …
 pub(super) type Table = [f32; BEYOND as usize + 2];
 
@@ -25,10 +28,8 @@ pub(super) struct Tables {
 }
 
 /// The tables. The functions are the `libm` crate's: the C library's differ between systems.
-pub(super) static TABLES: LazyLock<Tables> = LazyLock::new(|| Tables {
-    tanh: table(libm::tanh),
-    logistic: table(|x| 1.0 / (1.0 + libm::exp(-x))),
-});
+pub(super) static TABLES: LazyLock<Tables> =
+    LazyLock::new(|| Tables { tanh: table(libm::tanh), logistic: table(|x| 1.0 / (1.0 + libm::exp(-x))) });
 
 fn table(function: impl Fn(f64) -> f64) -> Table {
     std::array::from_fn(|entry| {
@@ -58,9 +59,7 @@ impl<const N: usize> Found<N> {
     /// The values on the straight lines between the entries.
     #[inline(always)]
     pub(super) fn values(&self) -> [f32; N] {
-        std::array::from_fn(|lane| {
-            self.below[lane] + (self.above[lane] - self.below[lane]) * self.part[lane]
-        })
+        std::array::from_fn(|lane| self.below[lane] + (self.above[lane] - self.below[lane]) * self.part[lane])
     }
 }
 
@@ -88,7 +87,7 @@ impl<const N: usize> Numbers<N> for Plain {
         let entries: [i32; N] = self.truncate(places);
         let mut found = Found { below: [0.0; N], above: [0.0; N], part: [0.0; N] };
         for (lane, &entry) in entries.iter().enumerate() {
-            let at = (entry as usize).min(BEYOND as usize);
+            let at = (entry as usize).min(LAST_ENTRY as usize);
             (found.below[lane], found.above[lane]) = (table[at], table[at + 1]);
             found.part[lane] = places[lane] - entry as f32;
         }
@@ -123,7 +122,10 @@ mod tests {
     #[test]
     fn beyond_the_table_both_are_one() {
         for x in [4095.0 / 256.0, 16.0, 1e9, f32::MAX, f32::INFINITY, f32::NAN] {
-            assert_eq!([&TABLES.tanh, &TABLES.logistic].map(|table| value(table, x).to_bits()), [1.0_f32.to_bits(); 2]);
+            assert_eq!(
+                [&TABLES.tanh, &TABLES.logistic].map(|table| value(table, x).to_bits()),
+                [1.0_f32.to_bits(); 2]
+            );
         }
         // Just before, the entry is still the function's.
         assert!(value(&TABLES.logistic, 4094.9 / 256.0) < 1.0);

@@ -22,44 +22,62 @@ impl Window {
     /// The values around each place beside each other: columns from left to right, in each from top to bottom. Beyond
     /// the edges there is noise; each line has its own generator.
     pub(super) fn apply(self, input: &Map, noise: &mut [Noise]) -> Map {
-        let depth = input.depth * self.columns() * self.rows();
-        let mut output = Map::new(depth, input.extents.iter().map(|extent| (extent.width, extent.height)));
-        for (extent, noise) in input.extents.iter().zip(noise) {
-            for x in 0..extent.width {
-                for column in 0..self.columns() {
-                    let source = (x + column).checked_sub(self.half_width).filter(|&x| x < extent.width);
-                    if let Some(source) = source {
-                        self.copy_column(input, *extent, source, column, &mut output, x);
-                    }
-                }
-            }
-            self.fill_outside(*extent, input.depth, noise, &mut output);
+        let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
+        let mut output = Map::new(self.depth(input), sizes);
+        for (index, noise) in noise.iter_mut().enumerate() {
+            self.apply_to_line(input, index, noise, &mut output, index);
         }
         output
     }
 
-    /// Copies what lies inside the image in one column of the windows around the places of column `x`.
+    /// As [`Window::apply`], for one line at a time.
+    pub(super) fn line(self, input: &Map, index: usize, noise: &mut Noise) -> Map {
+        let extent = input.extents[index];
+        let mut output = Map::new(self.depth(input), std::iter::once((extent.width, extent.height)));
+        self.apply_to_line(input, index, noise, &mut output, 0);
+        output
+    }
+
+    fn depth(self, input: &Map) -> usize {
+        input.depth * self.columns() * self.rows()
+    }
+
+    fn apply_to_line(self, input: &Map, index: usize, noise: &mut Noise, output: &mut Map, target: usize) {
+        let (source, target) = (input.extents[index], output.extents[target]);
+        for x in 0..source.width {
+            for column in 0..self.columns() {
+                let seen = (x + column).checked_sub(self.half_width).filter(|&x| x < source.width);
+                if let Some(seen) = seen {
+                    let from = input.rows(source.row(seen, 0), source.height);
+                    self.copy_column(from, input, source.height, column, output, target.row(x, 0));
+                }
+            }
+        }
+        self.fill_outside(target, input.depth, noise, output);
+    }
+
+    /// Copies what lies inside the image from one column to the windows around the places of a column whose first row
+    /// in the output is `target`.
     fn copy_column(
         self,
+        source: &[u8],
         input: &Map,
-        extent: Extent,
-        source: usize,
+        height: usize,
         column: usize,
         output: &mut Map,
-        x: usize,
+        target: usize,
     ) {
         let place = column * self.rows() * input.depth;
         let stride = output.stride();
-        let source = input.rows(extent.row(source, 0), extent.height);
-        let targets = output.rows_mut(extent.row(x, 0), extent.height);
-        if self.half_height == 1 && input.depth == 1 && extent.height > 2 {
+        let targets = output.rows_mut(target, height);
+        if self.half_height == 1 && input.depth == 1 && height > 2 {
             // The window of all of Tesseract's models: three bytes at a time.
             copy_threes(source, &mut targets[place..], stride);
             return;
         }
         for (y, target) in targets.chunks_exact_mut(stride).enumerate() {
             let top = y.saturating_sub(self.half_height);
-            let bottom = (y + self.half_height + 1).min(extent.height);
+            let bottom = (y + self.half_height + 1).min(height);
             let skipped = (top + self.half_height - y) * input.depth;
             for (index, y) in (top..bottom).enumerate() {
                 let from = &source[y * input.stride()..][..input.depth];

@@ -21,6 +21,8 @@ pub(super) struct Node {
     /// Stands for the codes of the whole path.
     pub(super) code_hash: u64,
     pub(super) previous: Option<NodeIndex>,
+    /// The last whole character before this step.
+    pub(super) last: Option<NodeIndex>,
     /// The word's places in the dictionaries.
     pub(super) positions: (u32, u32),
     pub(super) prefix: Prefix,
@@ -51,6 +53,7 @@ impl Node {
             certainty,
             code_hash: 0,
             previous,
+            last: before.and_then(|node| if node.is_character() { previous } else { node.last }),
             positions: (0, 0),
             prefix: emission.prefix,
             code: emission.code,
@@ -61,6 +64,11 @@ impl Node {
             ends_word: false,
             repeated: false,
         }
+    }
+
+    /// Whether a whole character ends here that did not end before.
+    fn is_character(&self) -> bool {
+        self.character.is_some() && !self.repeated
     }
 
     pub(super) fn with_hash(self, code_hash: u64) -> Self {
@@ -103,15 +111,8 @@ impl Nodes {
 
     /// The last whole character at or before a node.
     pub(super) fn last_character(&self, index: NodeIndex) -> Option<&Node> {
-        let mut next = Some(index);
-        while let Some(index) = next {
-            let node = self.get(index);
-            if node.character.is_some() && !node.repeated {
-                return Some(node);
-            }
-            next = node.previous;
-        }
-        None
+        let node = self.get(index);
+        if node.is_character() { Some(node) } else { node.last.map(|last| self.get(last)) }
     }
 
     /// The steps from the first to the given one.

@@ -92,14 +92,48 @@ impl Scores {
 
 /// The two most likely codes; of equal ones the first.
 fn best_two(step: &[f32]) -> [u16; 2] {
-    let (mut best, mut second) = ((-1.0_f32, 0), (-1.0_f32, 0));
-    for (code, &probability) in step.iter().enumerate() {
-        if probability > best.0 {
-            second = best;
-            best = (probability, code as u16);
-        } else if probability > second.0 {
-            second = (probability, code as u16);
+    let best = position(step, largest(step));
+    let (before, after) = (&step[..best], step.get(best + 1..).unwrap_or_default());
+    let (largest_before, largest_after) = (largest(before), largest(after));
+    let second = if before.is_empty() || largest_after > largest_before {
+        best + 1 + position(after, largest_after)
+    } else {
+        position(before, largest_before)
+    };
+    // With a single code there is no second one.
+    [best as u16, if second < step.len() { second as u16 } else { 0 }]
+}
+
+fn position(values: &[f32], wanted: f32) -> usize {
+    values.iter().position(|&value| value >= wanted).unwrap_or(0)
+}
+
+/// The largest value; in lanes, which become vector code.
+fn largest(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<16>();
+    let mut lanes = [-1.0_f32; 16];
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = if value > *lane { value } else { *lane };
         }
     }
-    [best.1, second.1]
+    lanes.iter().chain(rest).fold(-1.0, |largest, &value| if value > largest { value } else { largest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::fixture::Random;
+    use super::*;
+
+    #[test]
+    fn the_two_best_are_the_first_of_equal_ones() {
+        let mut random = Random(3);
+        for _ in 0..2000 {
+            let step: Vec<f32> = (0..2 + random.below(70)).map(|_| random.below(9) as f32 / 8.0).collect();
+            let mut order: Vec<usize> = (0..step.len()).collect();
+            order.sort_by(|&a, &b| step[b].total_cmp(&step[a]));
+            assert_eq!(best_two(&step).map(usize::from), order[..2], "{step:?}");
+        }
+        assert_eq!(best_two(&[0.5]), [0, 0]);
+    }
 }

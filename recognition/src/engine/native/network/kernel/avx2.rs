@@ -7,11 +7,13 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_storeu_si256,
+    __m256, __m256i, _mm256_add_epi32, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_si128,
+    _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_epu32, _mm256_permute4x64_pd, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
-use super::super::table::{Found, Numbers, Plain, Table};
+use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Lanes of a register of 32-bit sums: a vector of weights is two registers, one after the other.
@@ -33,12 +35,14 @@ impl Avx2 {
 impl Numbers<LANES> for Avx2 {
     #[inline(always)]
     fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
-        Plain.truncate(values)
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { truncate(values) }
     }
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-        Plain.look_up(table, places)
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { look_up(table, places) }
     }
 }
 
@@ -93,14 +97,11 @@ fn multiply<const VECTORS: usize>(
 ) -> Tile<VECTORS> {
     let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
     let steps = depth / 2;
+    assert!(inputs.len() >= ROWS * depth, "a tile of inputs");
     let registers = weights.as_chunks::<16>().0.as_chunks::<VECTORS>().0;
     for half in 0..2 {
         let registers = &registers[half * steps..(half + 1) * steps];
         for first in (0..ROWS).step_by(ROWS_AT_ONCE) {
-            let mut rows: [&[[i16; 2]]; ROWS_AT_ONCE] = [&[]; ROWS_AT_ONCE];
-            for (row, inputs) in rows.iter_mut().zip(inputs[first * depth..].chunks_exact(depth)) {
-                *row = &inputs.as_chunks::<2>().0[..steps];
-            }
             let mut accumulators = [[_mm256_setzero_si256(); VECTORS]; ROWS_AT_ONCE];
             for accumulators in &mut accumulators {
                 for (accumulator, start) in accumulators.iter_mut().zip(start) {
@@ -108,14 +109,19 @@ fn multiply<const VECTORS: usize>(
                 }
             }
             for (step, weights) in registers.iter().enumerate() {
-                let mut inputs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
-                for (inputs, row) in inputs.iter_mut().zip(&rows) {
-                    *inputs = broadcast(row[step]);
+                let mut pairs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
+                for (row, pair) in pairs.iter_mut().enumerate() {
+                    // SAFETY: `step` is below depth / 2 and `first + row` below ROWS: these 4 bytes are among the inputs,
+                    // as asserted.
+                    let two = unsafe {
+                        inputs.as_ptr().add((first + row) * depth + 2 * step).cast::<i32>().read_unaligned()
+                    };
+                    *pair = _mm256_set1_epi32(two);
                 }
                 for (vector, weights) in weights.iter().enumerate() {
                     let weights = load_i16(weights);
-                    for (accumulators, inputs) in accumulators.iter_mut().zip(inputs) {
-                        let products = _mm256_madd_epi16(weights, inputs);
+                    for (accumulators, pair) in accumulators.iter_mut().zip(pairs) {
+                        let products = _mm256_madd_epi16(weights, pair);
                         accumulators[vector] = _mm256_add_epi32(accumulators[vector], products);
                     }
                 }
@@ -130,13 +136,58 @@ fn multiply<const VECTORS: usize>(
     sums
 }
 
-/// A pair of inputs in every lane.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn broadcast([first, second]: [i16; 2]) -> __m256i {
-    let [a, b] = first.to_le_bytes();
-    let [c, d] = second.to_le_bytes();
-    _mm256_set1_epi32(i32::from_le_bytes([a, b, c, d]))
+fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
+    let mut whole = [0; LANES];
+    for (whole, values) in whole.as_chunks_mut().0.iter_mut().zip(values.as_chunks().0) {
+        store_i32(whole, _mm256_cvttps_epi32(load_f32(values)));
+    }
+    whole
+}
+
+/// Fetches each entry together with the next one, as 64 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+    let mut found = Found { below: [0.0; LANES], above: [0.0; LANES], part: [0.0; LANES] };
+    for half in 0..2 {
+        let places = load_f32(&places.as_chunks().0[half]);
+        let entries = _mm256_min_epu32(_mm256_cvttps_epi32(places), _mm256_set1_epi32(LAST_ENTRY));
+        let part = _mm256_sub_ps(places, _mm256_cvtepi32_ps(entries));
+        let [low, high] =
+            [_mm256_castsi256_si128(entries), _mm256_extracti128_si256::<1>(entries)].map(|entries| {
+                // SAFETY: entries are at most `LAST_ENTRY`, after which the table has one more.
+                _mm256_castpd_ps(unsafe { _mm256_i32gather_pd::<4>(table.as_ptr().cast(), entries) })
+            });
+        let (below, above) =
+            (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
+        store_f32(&mut found.below.as_chunks_mut().0[half], in_order(below));
+        store_f32(&mut found.above.as_chunks_mut().0[half], in_order(above));
+        store_f32(&mut found.part.as_chunks_mut().0[half], part);
+    }
+    found
+}
+
+/// Shuffles work within halves of a register: this puts their quarters in order.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn in_order(shuffled: __m256) -> __m256 {
+    _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(shuffled)))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_f32(values: &[f32; HALF]) -> __m256 {
+    // SAFETY: 8 values of 4 bytes are the 32 bytes that are read.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_f32(values: &mut [f32; HALF], register: __m256) {
+    // SAFETY: 8 values of 4 bytes are the 32 bytes that are written.
+    unsafe { _mm256_storeu_ps(values.as_mut_ptr(), register) };
 }
 
 #[inline]

@@ -6,11 +6,13 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512,
-    _mm512_storeu_si512,
+    __m512, __m512i, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvttps_epi32,
+    _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_min_epu32, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512,
+    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
-use super::super::table::{Found, Numbers, Plain, Table};
+use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Proof that the processor has the instructions.
@@ -32,12 +34,14 @@ impl Vnni {
 impl Numbers<LANES> for Vnni {
     #[inline(always)]
     fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
-        Plain.truncate(values)
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { truncate(values) }
     }
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-        Plain.look_up(table, places)
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { look_up(table, places) }
     }
 }
 
@@ -86,7 +90,8 @@ fn run<O: Operation<Vnni>>(kernel: Vnni, operation: O) {
     operation.run(kernel);
 }
 
-#[inline]
+/// Never inlined: beside other code its accumulators would not stay in registers.
+#[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn multiply<const VECTORS: usize>(
     weights: &[i8],
@@ -95,10 +100,7 @@ fn multiply<const VECTORS: usize>(
     depth: usize,
 ) -> Tile<VECTORS> {
     let steps = depth / 4;
-    let mut rows: [&[[u8; 4]]; ROWS] = [&[]; ROWS];
-    for (row, inputs) in rows.iter_mut().zip(inputs.chunks_exact(depth)) {
-        *row = &inputs.as_chunks::<4>().0[..steps];
-    }
+    assert!(inputs.len() >= ROWS * depth, "a tile of inputs");
     let mut accumulators = [[_mm512_setzero_si512(); VECTORS]; ROWS];
     for accumulators in &mut accumulators {
         for (accumulator, start) in accumulators.iter_mut().zip(start) {
@@ -111,8 +113,10 @@ fn multiply<const VECTORS: usize>(
         for (weights, vector) in weights.iter_mut().zip(vectors) {
             *weights = load_i8(vector);
         }
-        for (accumulators, row) in accumulators.iter_mut().zip(&rows) {
-            let inputs = _mm512_set1_epi32(i32::from_le_bytes(row[step]));
+        for (row, accumulators) in accumulators.iter_mut().enumerate() {
+            // SAFETY: `step` is below depth / 4 and `row` below ROWS: these 4 bytes are among the inputs, as asserted.
+            let four = unsafe { inputs.as_ptr().add(row * depth + 4 * step).cast::<i32>().read_unaligned() };
+            let inputs = _mm512_set1_epi32(four);
             for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
                 *accumulator = _mm512_dpbusd_epi32(*accumulator, inputs, weights);
             }
@@ -125,6 +129,49 @@ fn multiply<const VECTORS: usize>(
         }
     }
     sums
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
+    let mut whole = [0; LANES];
+    store_i32(&mut whole, _mm512_cvttps_epi32(load_f32(values)));
+    whole
+}
+
+/// Fetches each entry together with the next one, as 64 bits.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
+    let places = load_f32(places);
+    let entries = _mm512_min_epu32(_mm512_cvttps_epi32(places), _mm512_set1_epi32(LAST_ENTRY));
+    let part = _mm512_sub_ps(places, _mm512_cvtepi32_ps(entries));
+    let halves = [_mm512_castsi512_si256(entries), _mm512_extracti64x4_epi64::<1>(entries)];
+    let pairs = halves.map(|entries| {
+        // SAFETY: entries are at most `LAST_ENTRY`, after which the table has one more.
+        _mm512_castpd_ps(unsafe { _mm512_i32gather_pd::<4>(entries, table.as_ptr().cast()) })
+    });
+    let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    let mut found = Found { below: [0.0; LANES], above: [0.0; LANES], part: [0.0; LANES] };
+    store_f32(&mut found.below, _mm512_permutex2var_ps(pairs[0], even, pairs[1]));
+    store_f32(&mut found.above, _mm512_permutex2var_ps(pairs[0], odd, pairs[1]));
+    store_f32(&mut found.part, part);
+    found
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_f32(values: &Lanes<f32>) -> __m512 {
+    // SAFETY: 16 values of 4 bytes are the 64 bytes that are read.
+    unsafe { _mm512_loadu_ps(values.as_ptr()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_f32(values: &mut Lanes<f32>, register: __m512) {
+    // SAFETY: 16 values of 4 bytes are the 64 bytes that are written.
+    unsafe { _mm512_storeu_ps(values.as_mut_ptr(), register) };
 }
 
 #[inline]
