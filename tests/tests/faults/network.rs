@@ -1,6 +1,6 @@
 //! The network between a worker and everybody else is cut and healed.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,25 +15,32 @@ use crate::{PATIENCE, Scenario, recognised};
 struct Network {
     name: String,
     device: String,
+    /// Our end of the pair.
+    address: Ipv4Addr,
 }
-
-/// The two ends of the pair.
-const OUR_ADDRESS: &str = "10.213.7.1";
-const THEIR_ADDRESS: &str = "10.213.7.2";
 
 impl Network {
     fn new() -> Self {
         let id = std::process::id();
-        let network = Self { name: format!("pagemill-{id}"), device: format!("pm{id}") };
+        // A network of four addresses for each process: one that a killed test left behind is in nobody's way.
+        let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 213, 0, 1)) + (id % (1 << 14)) * 4);
+        let inside = Ipv4Addr::from(u32::from(address) + 1);
+        let network = Self { name: format!("pagemill-{id}"), device: format!("pm{id}"), address };
         let (name, ours, theirs) = (network.name.as_str(), network.device.as_str(), "inside");
         ip(&["netns", "add", name]);
         ip(&["link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", name]);
-        ip(&["address", "add", &format!("{OUR_ADDRESS}/30"), "dev", ours]);
+        ip(&["address", "add", &format!("{address}/30"), "dev", ours]);
         ip(&["link", "set", ours, "up"]);
-        ip(&["-n", name, "address", "add", &format!("{THEIR_ADDRESS}/30"), "dev", theirs]);
+        ip(&["-n", name, "address", "add", &format!("{inside}/30"), "dev", theirs]);
         ip(&["-n", name, "link", "set", theirs, "up"]);
         ip(&["-n", name, "link", "set", "lo", "up"]);
         network
+    }
+
+    /// An address on our end of the pair that leads to a port of this machine's loopback address.
+    fn reach(&self, port: u16) -> SocketAddr {
+        let backend = SocketAddr::from(([127, 0, 0, 1], port));
+        Balancer::start(&format!("{}:0", self.address), vec![backend]).address()
     }
 
     /// Lets nothing through, and tells nobody.
@@ -56,20 +63,14 @@ fn ip(arguments: &[&str]) {
     finish(Command::new("ip").args(arguments)).expect_exit(0);
 }
 
-/// An address on our end of the pair that leads to a port of this machine's loopback address.
-fn reached_from_inside(port: u16) -> SocketAddr {
-    let backend = SocketAddr::from(([127, 0, 0, 1], port));
-    Balancer::start(&format!("{OUR_ADDRESS}:0"), vec![backend]).address()
-}
-
 #[test]
 fn m_the_network_of_a_worker_is_cut_and_healed() {
     let network = Network::new();
     let mut cluster = Cluster::start(Services::shared(), 1, 0);
     let port_of = |url: &str| url.trim_end_matches('/').rsplit(':').next().unwrap().parse::<u16>().unwrap();
-    let broker = reached_from_inside(shared::rabbitmq().port());
-    let s3 = reached_from_inside(port_of(&shared::s3().endpoint()));
-    let coordinator = reached_from_inside(port_of(&cluster.url()));
+    let broker = network.reach(shared::rabbitmq().port());
+    let s3 = network.reach(port_of(&shared::s3().endpoint()));
+    let coordinator = network.reach(port_of(&cluster.url()));
     let vhost = cluster.services.worker_queue_url.rsplit('/').next().unwrap().to_owned();
     cluster.add_worker_in(&["ip", "netns", "exec", &network.name], |command| {
         command
