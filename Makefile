@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help demo install cluster test test-slow check bench bench-control image-test
+.PHONY: help demo install cluster test test-slow fuzz check bench bench-control image-test
 
 help:
 	@echo "make demo       build Pagemill, run it on samples/, show the result"
@@ -12,6 +12,7 @@ help:
 	@echo "make cluster    a cluster of real services on this machine, until Ctrl-C"
 	@echo "make test       all tests, with format and lints"
 	@echo "make test-slow  thousands of pages, kills at random moments, broken networks"
+	@echo "make fuzz       damaged model files and odd pictures for the native engine, an hour (FUZZ_SECONDS=3600)"
 	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
 	@echo "make bench-control  a million pages through the control plane: rates, memory, recovery"
 	@echo "make image-test build the image, and run it as it is meant to run"
@@ -43,6 +44,14 @@ test:
 test-slow:
 	@scripts/setup.sh build run test
 	$(CARGO) test --workspace --locked --features pagemill-tests/slow --no-fail-fast --test faults --test volume
+	@# All pages of the folder that PAGEMILL_CORPUS names, else two samples.
+	$(CARGO) test --locked -p pagemill-recognition --lib differential
+
+FUZZ_SECONDS ?= 3600
+
+fuzz:
+	@scripts/setup.sh build
+	PAGEMILL_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked -p pagemill-recognition --lib native::fuzz -- --nocapture
 
 bench:
 	@scripts/setup.sh build run bench

@@ -1,5 +1,7 @@
 //! The seam between layout and recognition: pictures of single lines in, words with characters and confidences out.
 
+#[cfg(test)]
+mod differential;
 pub mod native;
 pub mod tesseract;
 

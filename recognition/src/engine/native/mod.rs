@@ -16,6 +16,8 @@ mod decode;
 mod engine;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fuzz;
 mod line;
 mod model;
 mod network;

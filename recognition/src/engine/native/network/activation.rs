@@ -26,6 +26,15 @@ impl<K> Activations<K> {
         Self { numbers, tables: &TABLES }
     }
 
+    /// Sums times scales: the values that the functions are of.
+    #[inline(always)]
+    pub(super) fn scale<const N: usize>(self, sums: &[i32; N], scales: &[f32; N]) -> [f32; N]
+    where
+        K: Numbers<N>,
+    {
+        self.numbers.scale(sums, scales)
+    }
+
     /// The hyperbolic tangent.
     #[inline(always)]
     pub(super) fn tanh<const N: usize>(self, x: &[f32; N]) -> [f32; N]

@@ -133,11 +133,11 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
         let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
         for first in (0..self.input.len()).step_by(ROWS) {
             let count = (self.input.len() - first).min(ROWS);
-            let inputs = ready::<K>(self.input.rows(first, ROWS), &mut inputs);
+            let inputs = ready::<K>(self.input, first, ROWS, depth, &mut inputs);
             for (index, group) in groups.iter().enumerate() {
                 let sums = kernel.multiply(group.weights(), &group.start, inputs, depth);
                 for (row, sums) in sums.0.iter().enumerate() {
-                    scale(sums, &group.scales, &mut values[row * groups.len() + index]);
+                    scale(kernel, sums, &group.scales, &mut values[row * groups.len() + index]);
                 }
             }
             for (row, values) in values.chunks_exact(groups.len()).take(count).enumerate() {
@@ -147,9 +147,23 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
     }
 }
 
-/// Rows as a kernel takes them: as they are, or made ready in `buffer`.
+/// Some rows of a map as a kernel takes them, `depth` inputs each: as they are, or made ready in `buffer`.
 #[inline(always)]
-fn ready<'a, K: Kernel>(rows: &'a [u8], buffer: &'a mut [K::Input]) -> &'a [K::Input] {
+fn ready<'a, K: Kernel>(
+    input: &'a Map,
+    first: usize,
+    count: usize,
+    depth: usize,
+    buffer: &'a mut [K::Input],
+) -> &'a [K::Input] {
+    let rows = input.rows(first, count);
+    if input.stride() != depth {
+        // Rows of an image are single bytes.
+        for (row, buffer) in rows.chunks_exact(input.stride()).zip(buffer.chunks_exact_mut(depth)) {
+            stage::<K>(row, buffer);
+        }
+        return buffer;
+    }
     if let Some(rows) = K::ready(rows) {
         return rows;
     }
@@ -158,15 +172,14 @@ fn ready<'a, K: Kernel>(rows: &'a [u8], buffer: &'a mut [K::Input]) -> &'a [K::I
 }
 
 #[inline(always)]
-fn scale<const VECTORS: usize>(
+fn scale<K: Kernel, const VECTORS: usize>(
+    kernel: K,
     sums: &[Lanes<i32>; VECTORS],
     scales: &[Lanes<f32>; VECTORS],
     values: &mut [Lanes<f32>; VECTORS],
 ) {
-    for vector in 0..VECTORS {
-        for lane in 0..LANES {
-            values[vector][lane] = sums[vector][lane] as f32 * scales[vector][lane];
-        }
+    for (values, (sums, scales)) in values.iter_mut().zip(sums.iter().zip(scales)) {
+        *values = kernel.scale(sums, scales);
     }
 }
 
@@ -200,7 +213,7 @@ impl<K: Kernel> Pooled<'_, K> {
         let mut sums = vec![[[0; LANES]; VECTORS]; tiled_rows];
         for x in 0..target.width {
             let first = source.row(x * self.pooling.width, 0);
-            let inputs = ready::<K>(self.input.rows(first, tiled_rows), &mut inputs);
+            let inputs = ready::<K>(self.input, first, tiled_rows, depth, &mut inputs);
             for (index, group) in weights.groups().iter().enumerate() {
                 for (inputs, sums) in inputs.chunks_exact(ROWS * depth).zip(sums.as_chunks_mut::<ROWS>().0) {
                     *sums = kernel.multiply(group.weights(), &group.start, inputs, depth).0;
@@ -214,7 +227,7 @@ impl<K: Kernel> Pooled<'_, K> {
                         }
                     }
                     let mut values = [[0.0; LANES]; VECTORS];
-                    scale(&largest, &group.scales, &mut values);
+                    scale(kernel, &largest, &group.scales, &mut values);
                     let output = self.output.row_mut(target.row(x, y));
                     let output = output.chunks_mut(LANES).skip(index * VECTORS);
                     for (output, values) in output.zip(&values) {

@@ -156,12 +156,7 @@ fn advance_cells<K: Kernel>(
     states: &mut Lanes<f32>,
     outputs: &mut Lanes<u8>,
 ) {
-    let mut gates = [[0.0; LANES]; 4];
-    for (gates, (sums, scales)) in gates.iter_mut().zip(sums.iter().zip(scales)) {
-        for lane in 0..LANES {
-            gates[lane] = sums[lane] as f32 * scales[lane];
-        }
-    }
+    let gates = [0, 1, 2, 3].map(|gate| activations.scale(&sums[gate], &scales[gate]));
     let values = activations.lstm_cells(&gates, states);
     *outputs = activations.quantise(&values).map(|value| value.cast_unsigned() ^ ZERO);
 }

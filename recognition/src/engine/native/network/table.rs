@@ -68,6 +68,9 @@ pub(super) trait Numbers<const N: usize>: Copy {
     /// Whole numbers, rounded towards zero; all values are smaller than 2^31.
     fn truncate(self, values: &[f32; N]) -> [i32; N];
 
+    /// Sums times scales.
+    fn scale(self, sums: &[i32; N], scales: &[f32; N]) -> [f32; N];
+
     /// What `table` holds around places that [`place`] gave.
     fn look_up(self, table: &Table, places: &[f32; N]) -> Found<N>;
 }
@@ -80,6 +83,11 @@ impl<const N: usize> Numbers<N> for Plain {
     #[inline(always)]
     fn truncate(self, values: &[f32; N]) -> [i32; N] {
         values.map(|value| value as i32)
+    }
+
+    #[inline(always)]
+    fn scale(self, sums: &[i32; N], scales: &[f32; N]) -> [f32; N] {
+        std::array::from_fn(|lane| sums[lane] as f32 * scales[lane])
     }
 
     #[inline(always)]

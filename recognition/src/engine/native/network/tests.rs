@@ -85,6 +85,18 @@ fn all_kernels_agree_on_parallel_reversed_and_flat_layers() {
 }
 
 #[test]
+fn dense_layers_see_single_values() {
+    let mut random = Random(13);
+    let layers = vec![
+        Layer::Input { height: 1, depth: 1 },
+        Layer::Dense { matrix: int8(&mut random, 1, 1), kind: DenseKind::Tanh },
+        Layer::Dense { matrix: int8(&mut random, CLASSES, 1), kind: DenseKind::Softmax },
+    ];
+    let line = ScaledLine { pixels: (0..31).map(|x| 8 * x).collect(), width: 31, height: 1 };
+    check(&Layer::Series(layers), &[line]);
+}
+
+#[test]
 fn a_line_does_not_depend_on_the_others() {
     let mut random = Random(9);
     let network = usual_network(&mut random, int8, [16, 8, 8], CLASSES);

@@ -9,8 +9,9 @@
 use std::arch::x86_64::{
     __m256, __m256i, _mm256_add_epi32, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_si128,
     _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_epu32, _mm256_permute4x64_pd, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_epu32, _mm256_mul_ps, _mm256_permute4x64_pd,
+    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_sub_ps,
 };
 
 use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
@@ -37,6 +38,12 @@ impl Numbers<LANES> for Avx2 {
     fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { truncate(values) }
+    }
+
+    #[inline(always)]
+    fn scale(self, sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { scale(sums, scales) }
     }
 
     #[inline(always)]
@@ -144,6 +151,18 @@ fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
         store_i32(whole, _mm256_cvttps_epi32(load_f32(values)));
     }
     whole
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
+    let mut values = [0.0; LANES];
+    for half in 0..2 {
+        let sums = _mm256_cvtepi32_ps(load_i32(&sums.as_chunks().0[half]));
+        let product = _mm256_mul_ps(sums, load_f32(&scales.as_chunks().0[half]));
+        store_f32(&mut values.as_chunks_mut().0[half], product);
+    }
+    values
 }
 
 /// Fetches each entry together with the next one, as 64 bits.

@@ -33,6 +33,11 @@ impl Numbers<LANES> for Neon {
     }
 
     #[inline(always)]
+    fn scale(self, sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
+        Plain.scale(sums, scales)
+    }
+
+    #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
         Plain.look_up(table, places)
     }

@@ -8,8 +8,8 @@
 use std::arch::x86_64::{
     __m512, __m512i, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvttps_epi32,
     _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_min_epu32, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512,
-    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
+    _mm512_min_epu32, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
@@ -36,6 +36,12 @@ impl Numbers<LANES> for Vnni {
     fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { truncate(values) }
+    }
+
+    #[inline(always)]
+    fn scale(self, sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
+        // SAFETY: `self` proves that the processor has the instructions.
+        unsafe { scale(sums, scales) }
     }
 
     #[inline(always)]
@@ -137,6 +143,14 @@ fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
     let mut whole = [0; LANES];
     store_i32(&mut whole, _mm512_cvttps_epi32(load_f32(values)));
     whole
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
+    let mut values = [0.0; LANES];
+    store_f32(&mut values, _mm512_mul_ps(_mm512_cvtepi32_ps(load_i32(sums)), load_f32(scales)));
+    values
 }
 
 /// Fetches each entry together with the next one, as 64 bits.
