@@ -138,6 +138,24 @@ fn a_second_run_does_nothing_and_a_change_only_what_it_must() {
 }
 
 #[test]
+fn the_native_engine_gives_the_same_bytes_with_one_worker_and_with_two() {
+    let read = |workers: &str| {
+        let workplace = Workplace::new();
+        for (name, bytes) in strips(4) {
+            workplace.add(name, &bytes);
+        }
+        workplace
+            .ocr(&["--engine", "native", "--workers", workers, "--formats", "pdf,txt,json"])
+            .expect_exit(0);
+        assert_balanced(&workplace.report());
+        workplace.artifacts()
+    };
+    let alone = read("1");
+    assert_eq!(alone.len(), 12);
+    assert_eq!(read("2"), alone);
+}
+
+#[test]
 fn a_flipped_byte_is_found() {
     let workplace = Workplace::with([("1.jpg", blank())]);
     workplace.ocr(&[]).expect_exit(0);
