@@ -143,6 +143,9 @@ pub(crate) struct OcrArguments {
     /// Pages that are read at the same time [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<u32>,
+    /// Write a picture of what was seen on each page (lines, cells, order, confidence) to this folder; takes twice the time
+    #[arg(long, value_name = "DIR")]
+    pub(crate) debug: Option<PathBuf>,
     /// Write progress and result as JSON lines to standard output
     #[arg(long)]
     pub(crate) json: bool,

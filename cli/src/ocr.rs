@@ -1,7 +1,9 @@
 //! `pagemill ocr`: the embedded run, from INPUT to report. The same command resumes.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use pagemill_backends::Backends;
 use pagemill_backends::store::{JobStatus, NewSource};
 use pagemill_coordinator::Coordinator;
@@ -41,10 +43,15 @@ pub(crate) async fn run(arguments: &OcrArguments, settings: &Settings) -> Result
         return Err(Failure::NoScan { inputs: inputs.join(", ") });
     }
     overwriting::refuse(&output, &sources, &recipe)?;
+    if let Some(folder) = &arguments.debug {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("create the folder for debug pictures {}", folder.display()))?;
+    }
     let embedded = Embedded::open(&output, settings, &recipe).await?;
     let documents_restored = embedded.submit(sources).await?;
     let before = embedded.status().await?.pages_read;
-    let finished = embedded.work(settings, &interrupted, &mut progress, start).await?;
+    let finished =
+        embedded.work(settings, arguments.debug.as_deref(), &interrupted, &mut progress, start).await?;
     if !finished {
         say_interrupted(arguments.json);
         return Ok(Exit::Interrupted);
@@ -103,6 +110,7 @@ impl Embedded {
     async fn work(
         &self,
         settings: &Settings,
+        debug: Option<&Path>,
         interrupted: &CancellationToken,
         progress: &mut Progress,
         start: Instant,
@@ -117,6 +125,7 @@ impl Embedded {
             require_sandbox: settings.require_sandbox,
             // Whoever can't wait for the pages in hand presses Ctrl-C again.
             grace: Duration::MAX,
+            debug: debug.map(Path::to_owned),
             http_listen: None,
         };
         let (queue, blobs) = (self.backends.queue.clone(), self.backends.blobs.clone());

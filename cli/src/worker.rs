@@ -20,6 +20,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
         limits: settings.limits.clone(),
         require_sandbox: settings.require_sandbox,
         grace: Duration::from_secs(u64::from(settings.grace_seconds)),
+        debug: None,
         http_listen: Some(settings.http_address(WORKER_HTTP_LISTEN)?),
     };
     let session = RemoteSession {

@@ -135,13 +135,21 @@ pub struct CleanUp {
     pub deskew: bool,
     /// Paint dust over before scaling.
     pub despeckle: bool,
+    /// Scale by the height of the print where the file's resolution can't be true.
+    pub text_height: bool,
+    /// Paint dark borders and punch holes over.
+    pub edges: bool,
+    /// Turn light print on dark areas into dark on light.
+    pub inverted: bool,
     /// Bring the paper to one shade.
     pub background: bool,
+    /// Remove the other side's print that shines through; needs `background`.
+    pub show_through: bool,
     /// Clear print of grey stamps and pen strokes.
     pub stamps: bool,
     /// Sharpen what scanning and scaling blurred.
     pub sharpen: bool,
-    /// Find ruled tables and read them cell by cell.
+    /// Find tables, ruled or aligned, and read them cell by cell.
     pub tables: bool,
     /// Read doubtful cells again.
     pub second_look: bool,
@@ -155,7 +163,11 @@ impl CleanUp {
         orientation: false,
         deskew: false,
         despeckle: false,
+        text_height: false,
+        edges: false,
+        inverted: false,
         background: false,
+        show_through: false,
         stamps: false,
         sharpen: false,
         tables: false,
@@ -170,7 +182,11 @@ impl Default for CleanUp {
             orientation: true,
             deskew: true,
             despeckle: true,
+            text_height: true,
+            edges: true,
+            inverted: true,
             background: true,
+            show_through: true,
             stamps: true,
             sharpen: true,
             tables: true,

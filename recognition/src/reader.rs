@@ -162,8 +162,10 @@ impl Reader {
             language: self.language.clone(),
             ..PageText::default()
         };
-        let blank = blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
         let reduced = prepare::reduce(scan, &self.clean_up);
+        // Any colour is a mark there; where print was seen there is no need to look.
+        let blank =
+            !reduced.has_print && blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
         stages.prepare_ms = clock.lap_ms();
         if blank {
             return Ok(Reading { text, blank, stages });

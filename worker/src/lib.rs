@@ -61,6 +61,8 @@ pub struct WorkerConfig {
     pub require_sandbox: bool,
     /// How long the pages in hand may take once the worker is told to stop; then they go to another.
     pub grace: Duration,
+    /// Where a picture of what was seen on each page goes, for a person to look at; the folder is there.
+    pub debug: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and `/readyz` are answered.
     pub http_listen: Option<SocketAddr>,
 }

@@ -4,7 +4,7 @@ use pagemill_domain::ids::SourceId;
 use pagemill_domain::outcome::{Fault, Loss, PageReport, PageResult};
 use pagemill_domain::page::PageSummary;
 use pagemill_domain::scan::PageDefect;
-use pagemill_domain::shard::PagesOfSource;
+use pagemill_domain::shard::{PagesOfSource, SourceLocation, SourceRef};
 use pagemill_recognition::boxed::client::BoxError;
 use pagemill_recognition::reader::Reading;
 
@@ -35,7 +35,11 @@ pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<V
                     if must_stop(bench, &pending)? {
                         break;
                     }
-                    pending.push((id, number, read(bench, &source, number, group.degraded, &mut object)?));
+                    let done = read(bench, &source, number, group.degraded, &mut object)?;
+                    if matches!(done, Pending::Recognised(..)) {
+                        draw(bench, &source, &debug_name(&group.source, number), number, group.degraded)?;
+                    }
+                    pending.push((id, number, done));
                 }
             }
             // Whoever stops does not wait for a blob store that is away: another will.
@@ -104,6 +108,34 @@ fn read(
         Err(BoxError::Loss(loss)) => PageResult::Lost(loss),
     };
     Ok(Pending::Done(done))
+}
+
+/// The name of a page's debug picture: the source's number and, where it is a file, its name, then the page's number.
+fn debug_name(source: &SourceRef, number: u32) -> String {
+    let stem = match &source.location {
+        SourceLocation::File(path) => path.file_stem().map(|stem| format!("-{}", stem.to_string_lossy())),
+        SourceLocation::Blob { .. } | SourceLocation::Object(_) => None,
+    };
+    format!("{}{}-{number}.png", source.id, stem.unwrap_or_default())
+}
+
+/// Draws what was seen on a page, where somebody wants to look at it. What becomes of the picture changes nothing else.
+fn draw(
+    bench: &mut Bench,
+    source: &OpenSource,
+    name: &str,
+    number: u32,
+    degraded: bool,
+) -> Result<(), WorkerError> {
+    let Some(folder) = bench.config().debug.clone() else { return Ok(()) };
+    let drawn = bench.client()?.draw(&source.boxed, number, degraded);
+    bench.spend(drawn.cost);
+    match drawn.result.map(|picture| std::fs::write(folder.join(name), picture)) {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(page = number, %error, "a debug picture could not be written"),
+        Err(_) => tracing::warn!(page = number, "a debug picture could not be drawn"),
+    }
+    Ok(())
 }
 
 fn log_fault(source: &OpenSource, number: u32, fault: &Fault) {

@@ -7,12 +7,14 @@ use std::process::Command;
 use pagemill_domain::page_text::{Content, Line, PageText};
 use pagemill_domain::scan::Dpi;
 use pagemill_recognition::pix::Pix;
-use pagemill_recognition::reader::{Reader, StageCpu};
+use pagemill_recognition::reader::{Reader, StageCpu, debug_picture};
 use pagemill_recognition::scan::Scan;
 
 /// A scan and what is true of it.
 pub(crate) struct Page {
     pub(crate) image: PathBuf,
+    /// What its file says, in pixels per inch.
+    pub(crate) dpi: u32,
     pub(crate) text: String,
     /// The texts of its table cells.
     pub(crate) cells: Vec<String>,
@@ -61,6 +63,7 @@ fn page(image: PathBuf, truth: &Path) -> Result<Page, Box<dyn Error>> {
         table: has("table"),
         plain: !has("table") && !has("signature"),
         image,
+        dpi: 300,
     })
 }
 
@@ -72,7 +75,8 @@ pub(crate) fn tesseract(page: &Page) -> Result<Outcome, Box<dyn Error>> {
         .arg(&measured)
         .args(["tesseract"])
         .arg(&page.image)
-        .args(["stdout", "-l", "vie"])
+        .args(["stdout", "-l", "vie", "--dpi"])
+        .arg(page.dpi.to_string())
         .env("OMP_THREAD_LIMIT", "1")
         .output()?;
     let figures = std::fs::read_to_string(&measured)?;
@@ -88,26 +92,37 @@ pub(crate) fn tesseract(page: &Page) -> Result<Outcome, Box<dyn Error>> {
     })
 }
 
-/// One page through the long-lived reader; decoding included.
-pub(crate) fn pagemill(page: &Page, reader: &mut Reader) -> Result<Outcome, Box<dyn Error>> {
+/// One page through the long-lived reader; decoding included. What was seen and read goes to `pictures`.
+pub(crate) fn pagemill(
+    page: &Page,
+    reader: &mut Reader,
+    pictures: Option<&Path>,
+) -> Result<Outcome, Box<dyn Error>> {
     let start = cpu_seconds();
-    let scan = decode(&page.image)?;
+    let scan = decode(page)?;
     let reading = reader.read(&scan)?;
     let cpu_seconds = cpu_seconds() - start;
     let words = reading.text.words().map(|word| (word.text.clone(), word.confidence.percent())).collect();
     let text = plain_text(&reading.text);
+    if let Some(folder) = pictures {
+        let name = page.image.file_stem().unwrap_or_default();
+        let picture = debug_picture(&scan, &reading.text).ok_or("no debug picture")?;
+        std::fs::write(folder.join(name).with_extension("png"), picture)?;
+        std::fs::write(folder.join(name).with_extension("txt"), &text)?;
+        std::fs::write(folder.join(name).with_extension("truth"), &page.text)?;
+    }
     Ok(Outcome { text, cpu_seconds, memory_mib: peak_memory_mib(), stages: reading.stages, words })
 }
 
-fn decode(image: &Path) -> Result<Scan, Box<dyn Error>> {
-    let decoded = image::ImageReader::open(image)?.decode()?;
+fn decode(page: &Page) -> Result<Scan, Box<dyn Error>> {
+    let decoded = image::ImageReader::open(&page.image)?.decode()?;
     let (width, height) = (decoded.width(), decoded.height());
     let rgb = decoded.into_rgb8();
     let mut pix = Pix::new(width, height, 32).ok_or("no memory")?;
     for (word, pixel) in pix.words_mut().iter_mut().zip(rgb.pixels()) {
         *word = u32::from_be_bytes([pixel[0], pixel[1], pixel[2], 0]);
     }
-    Ok(Scan { pix, dpi: Dpi::square(300) })
+    Ok(Scan { pix, dpi: Dpi::square(page.dpi) })
 }
 
 /// The text in reading order, cells row by row.

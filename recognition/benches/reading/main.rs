@@ -1,54 +1,122 @@
 //! Pagemill's reading beside `tesseract` itself: the same pages, page by page in turns, in the same run.
 //!
-//! `cargo bench -p pagemill-recognition --bench reading -- [--without STEP]… [--pages N] [--write FILE]`
+//! `cargo bench -p pagemill-recognition --bench reading -- [--set corpus|harder] [--kind NAME] [--pages N] [--alone]
+//! [--without STEP]… [--ablation] [--write FILE] [--pictures DIR]`
 //!
-//! Reads `pages/*.jpg` and `gt/` of the folder that `PAGEMILL_CORPUS` names, else `samples/`. CPU is user and system time:
-//! of this thread for Pagemill, of the whole process (`time`) for Tesseract, start-up included, as its users pay it.
+//! Reads `pages/*.jpg` and `gt/` of the folder that `PAGEMILL_CORPUS` names, else `samples/`, then pages of harder kinds
+//! that it makes itself. CPU is user and system time: of this thread for Pagemill, of the whole process (`time`) for
+//! Tesseract, start-up included, as its users pay it. `--alone` leaves Tesseract out; `--pictures` keeps what was seen.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the terminal")]
 
 mod corpus;
+mod harder;
+mod options;
 mod report;
 mod score;
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::process::Command;
 
-use pagemill_domain::recipe::{CleanUp, Recipe};
+use pagemill_domain::recipe::Recipe;
 use pagemill_recognition::reader::{ModelDir, Reader};
 
+use corpus::Page;
+use options::Options;
 use report::Report;
-
-/// What the command line asks for.
-struct Options {
-    without: BTreeSet<String>,
-    pages_max: usize,
-    write: Option<String>,
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     if std::env::var("OMP_THREAD_LIMIT").as_deref() != Ok("1") {
         return alone_in_its_thread();
     }
-    let options = options()?;
-    let recipe = Recipe { clean_up: clean_up(&options.without)?, ..Recipe::default() };
+    let options = Options::parse()?;
+    if let Some(folder) = &options.pictures {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut tables = String::new();
+    if options.wants("corpus") {
+        tables.push_str(&corpus_tables(&options)?);
+    }
+    if options.wants("harder") {
+        tables.push_str(&harder_table(&options)?);
+    }
+    println!("{tables}");
+    if let Some(file) = &options.write {
+        std::fs::write(file, tables)?;
+    }
+    Ok(())
+}
+
+fn corpus_tables(options: &Options) -> Result<String, Box<dyn Error>> {
+    let mut pages = corpus::pages()?;
+    pages.truncate(options.pages_max);
+    if !options.ablation {
+        let report = read(&pages, &options.without, options)?;
+        return Ok(report.corpus(&options.without));
+    }
+    let mut rows = vec![("nothing".to_owned(), read(&pages, &[], options)?)];
+    for step in options::steps()? {
+        let report = read(&pages, std::slice::from_ref(&step), options)?;
+        rows.push((step, report));
+    }
+    Ok(report::ablation(&rows))
+}
+
+fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
+    let folder = std::env::temp_dir().join(format!("pagemill-harder-{}", std::process::id()));
+    let pages = harder::pages(&folder, options.kind.as_deref())?;
+    let mut reader = reader(&options.without)?;
+    let mut kinds: Vec<(&str, Report)> = Vec::new();
+    let (mut all, mut upright) = (Report::default(), Report::default());
+    for (kind, page) in pages.iter().take(options.pages_max) {
+        if kinds.last().is_none_or(|last| last.0 != *kind) {
+            kinds.push((kind, Report::default()));
+        }
+        let last = kinds.len() - 1;
+        let turned = harder::TURNED.contains(kind);
+        let mut sums = vec![&mut all, &mut kinds[last].1];
+        sums.extend((!turned).then_some(&mut upright));
+        compare(page, &mut reader, options, &mut sums)?;
+    }
+    std::fs::remove_dir_all(folder)?;
+    kinds.push(("all", all));
+    kinds.push(("all that lie upright", upright));
+    Ok(report::by_kind(&kinds))
+}
+
+fn read(pages: &[Page], without: &[String], options: &Options) -> Result<Report, Box<dyn Error>> {
+    let mut reader = reader(without)?;
+    let mut report = Report::default();
+    for page in pages {
+        compare(page, &mut reader, options, &mut [&mut report])?;
+    }
+    Ok(report)
+}
+
+/// Reads a page both ways and adds what came out to all `sums`.
+fn compare(
+    page: &Page,
+    reader: &mut Reader,
+    options: &Options,
+    sums: &mut [&mut Report],
+) -> Result<(), Box<dyn Error>> {
+    let theirs = if options.alone || options.ablation { None } else { Some(corpus::tesseract(page)?) };
+    let ours = corpus::pagemill(page, reader, options.pictures.as_deref())?;
+    for report in sums {
+        if let Some(theirs) = &theirs {
+            report.tesseract.add(page, theirs);
+        }
+        report.pagemill.add(page, &ours);
+    }
+    eprint!(".");
+    Ok(())
+}
+
+fn reader(without: &[String]) -> Result<Reader, Box<dyn Error>> {
+    let recipe = Recipe { clean_up: options::clean_up(without)?, ..Recipe::default() };
     let models = ModelDir::find(std::env::var_os("TESSDATA_PREFIX").as_deref().map(std::path::Path::new));
     let mut reader = Reader::load(&recipe, &models)?;
     reader.warm_up();
-    let mut report = Report::new(options.without.iter().cloned().collect());
-    let pages = corpus::pages()?;
-    for page in pages.iter().take(options.pages_max) {
-        report.tesseract.add(page, &corpus::tesseract(page)?);
-        report.pagemill.add(page, &corpus::pagemill(page, &mut reader)?);
-        eprint!(".");
-    }
-    eprintln!();
-    let table = report.table();
-    println!("{table}");
-    if let Some(file) = options.write {
-        std::fs::write(file, table)?;
-    }
-    Ok(())
+    Ok(reader)
 }
 
 /// Runs this program again with OpenMP held to one thread, which must be known before libtesseract loads: otherwise
@@ -57,33 +125,4 @@ fn alone_in_its_thread() -> Result<(), Box<dyn Error>> {
     let mut again = Command::new(std::env::current_exe()?);
     let status = again.args(std::env::args_os().skip(1)).env("OMP_THREAD_LIMIT", "1").status()?;
     if status.success() { Ok(()) } else { Err(format!("the run ended with {status}").into()) }
-}
-
-fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options { without: BTreeSet::new(), pages_max: usize::MAX, write: None };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
-        match argument.as_str() {
-            "--without" => {
-                options.without.insert(value()?);
-            }
-            "--pages" => options.pages_max = value()?.parse()?,
-            "--write" => options.write = Some(value()?),
-            // Cargo's own.
-            "--bench" => {}
-            other => return Err(format!("{other}: not an option").into()),
-        }
-    }
-    Ok(options)
-}
-
-/// All steps but those named.
-fn clean_up(without: &BTreeSet<String>) -> Result<CleanUp, Box<dyn Error>> {
-    let mut steps = serde_json::to_value(CleanUp::default())?;
-    for step in without {
-        let switch = steps.get_mut(step).ok_or(format!("{step} is no step of the recipe's clean_up"))?;
-        *switch = false.into();
-    }
-    Ok(serde_json::from_value(steps)?)
 }

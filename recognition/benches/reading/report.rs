@@ -1,24 +1,21 @@
-//! The figures as a table in Markdown.
+//! The figures as tables in Markdown.
 
 use std::fmt::Write;
 
 use crate::score::Score;
 
 /// Both ways to read the same pages.
+#[derive(Default)]
 pub(crate) struct Report {
-    without: Vec<String>,
     pub(crate) tesseract: Score,
     pub(crate) pagemill: Score,
 }
 
 impl Report {
-    pub(crate) fn new(without: Vec<String>) -> Self {
-        Self { without, tesseract: Score::default(), pagemill: Score::default() }
-    }
-
-    pub(crate) fn table(&self) -> String {
+    /// All figures of a corpus; `without` names the steps that were left out.
+    pub(crate) fn corpus(&self, without: &[String]) -> String {
         let mut table = format!("{} pages", self.pagemill.pages);
-        for step in &self.without {
+        for step in without {
             let _ = write!(table, ", without {step}");
         }
         table.push_str(
@@ -29,7 +26,7 @@ impl Report {
             let _ = writeln!(
                 table,
                 "| {name} | {:.3} | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} | {:.1} % | {:.0} |",
-                score.cpu_seconds / score.pages.max(1) as f64,
+                score.cpu_per_page(),
                 score.cer.percent(),
                 score.cer_plain.percent(),
                 score.cer_tables.percent(),
@@ -71,4 +68,53 @@ impl Report {
             }
         }
     }
+}
+
+/// The harder pages, kind by kind. Pages without text have no error rate: letters that were made up are counted.
+pub(crate) fn by_kind(kinds: &[(&str, Report)]) -> String {
+    let mut table = String::from(
+        "| kind | CER tesseract | CER Pagemill | cells tesseract | cells Pagemill | CPU s/page tesseract | CPU s/page Pagemill |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for (kind, report) in kinds {
+        let (theirs, ours) = (&report.tesseract, &report.pagemill);
+        let cells = |score: &Score| {
+            if score.cells.is_of_nothing() {
+                "–".into()
+            } else {
+                format!("{:.0} %", 100.0 - score.cells.percent())
+            }
+        };
+        let _ = writeln!(
+            table,
+            "| {kind} | {} | {} | {} | {} | {:.2} | {:.2} |",
+            theirs.cer.shown(),
+            ours.cer.shown(),
+            cells(theirs),
+            cells(ours),
+            theirs.cpu_per_page(),
+            ours.cpu_per_page(),
+        );
+    }
+    table
+}
+
+/// What a step is worth: the figures of Pagemill without it.
+pub(crate) fn ablation(rows: &[(String, Report)]) -> String {
+    let mut table = String::from(
+        "| without | CER | CER plain | CER tables | cells | CPU s/page |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for (step, report) in rows {
+        let score = &report.pagemill;
+        let _ = writeln!(
+            table,
+            "| {step} | {:.2} % | {:.2} % | {:.2} % | {:.1} % | {:.3} |",
+            score.cer.percent(),
+            score.cer_plain.percent(),
+            score.cer_tables.percent(),
+            100.0 - score.cells.percent(),
+            score.cpu_per_page(),
+        );
+    }
+    table
 }

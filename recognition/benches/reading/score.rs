@@ -22,6 +22,20 @@ impl Rate {
         self.length += length;
     }
 
+    /// Nothing was there to be found.
+    pub(crate) fn is_of_nothing(self) -> bool {
+        self.length == 0
+    }
+
+    /// As percents, or as a count where there is nothing to compare it with.
+    pub(crate) fn shown(self) -> String {
+        if self.is_of_nothing() {
+            format!("{} letters", self.errors)
+        } else {
+            format!("{:.2} %", self.percent())
+        }
+    }
+
     /// Percents; 0 of nothing.
     pub(crate) fn percent(self) -> f64 {
         100.0 * self.errors as f64 / self.length.max(1) as f64
@@ -106,6 +120,10 @@ impl Score {
             }
         }
         self.words += wanted.len() + got.len();
+    }
+
+    pub(crate) fn cpu_per_page(&self) -> f64 {
+        self.cpu_seconds / self.pages.max(1) as f64
     }
 
     pub(crate) fn word_f1(&self) -> f64 {

@@ -139,6 +139,15 @@ impl BoxClient {
         })
     }
 
+    /// Reads page `page` (from 1) of a source once more and draws what was seen, as a PNG. The child may be anything by
+    /// then: look at the picture with a program that can bear a hostile one.
+    pub fn draw(&mut self, source: &SourceFile, page: u32, degraded: bool) -> Answered<Vec<u8>> {
+        self.ask(source, Request::Draw { page, degraded }, |answer| match answer {
+            Answer::Drawn(picture) => Ok(picture),
+            other => Err(unexpected(&other)),
+        })
+    }
+
     /// Makes the image of page `page` (from 1) of a source ready to be delivered.
     pub fn deliver(
         &mut self,
@@ -214,6 +223,7 @@ fn unexpected(answer: &Answer) -> Rubbish {
         Answer::Closed => "Close",
         Answer::Inspected(_) => "Inspect",
         Answer::Read { .. } => "Read",
+        Answer::Drawn(_) => "Drawn",
         Answer::Delivered(_) => "Deliver",
         Answer::ExistingText(_) => "ExistingText",
     };

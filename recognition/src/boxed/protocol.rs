@@ -26,7 +26,7 @@ use crate::reader::StageCpu;
 
 /// Grows with every change of a message. Worker and child are normally the same program; a child of another version
 /// (the program file was replaced) is refused at its start.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// The first message: what the child shall be able to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,6 +78,13 @@ pub enum Request {
         /// Use the degraded recipe, the last try before the page is given up.
         degraded: bool,
     },
+    /// Decode a page, read it, and draw what was seen.
+    Draw {
+        /// The page's number in its source, from 1.
+        page: u32,
+        /// As in `Read`.
+        degraded: bool,
+    },
     /// Make a page's image ready to be delivered.
     Deliver {
         /// The page's number in its source, from 1.
@@ -110,6 +117,8 @@ pub enum Answer {
         /// Where the CPU time went.
         stages: StageCpu,
     },
+    /// To `Draw`: a PNG.
+    Drawn(Vec<u8>),
     /// To `Deliver`.
     Delivered(PageImage),
     /// To `ExistingText`; `None` where the page has none.

@@ -230,6 +230,14 @@ fn median_slope(points: &[(f64, f64)]) -> f64 {
     slopes.get(slopes.len() / 2).copied().unwrap_or(0.0).clamp(-0.05, 0.05)
 }
 
+/// Whether a mark is a stroke at half the height of a line's letters.
+fn is_hyphen(mark: Span, line: &TextLine, middle_x: f64) -> bool {
+    let above = line.baseline_at(middle_x) - f64::from(mark.top + mark.bottom) / 2.0;
+    mark.width() * 2 >= mark.height() * 3
+        && f64::from(mark.width()) >= line.letter_height * 0.25
+        && (0.2..=0.8).contains(&(above / line.letter_height.max(1.0)))
+}
+
 /// Gives a mark (accent, dot, comma, hyphen) to the line that it is nearest to.
 fn attach(lines: &mut [TextLine], mark: Part, letter_height: i32) {
     let bounds = mark.bounds;
@@ -237,7 +245,9 @@ fn attach(lines: &mut [TextLine], mark: Part, letter_height: i32) {
     let distance = |line: &TextLine| {
         let beside =
             (f64::from(line.bounds.left) - middle_x).max(middle_x - f64::from(line.bounds.right)).max(0.0);
-        if beside > reach * 1.5 {
+        // A typewriter sets the hyphen of a list two letters' widths off.
+        let reach_beside = if is_hyphen(bounds, line, middle_x) { reach * 3.0 } else { reach * 1.5 };
+        if beside > reach_beside {
             return None;
         }
         let baseline = line.baseline_at(middle_x);

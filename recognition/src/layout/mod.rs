@@ -1,13 +1,17 @@
 //! What stands where on a prepared page: lines, columns, tables, in reading order. Engine-neutral: it hands pictures
 //! of lines to whatever reads them.
 
+mod borderless;
+mod columns;
 pub mod components;
 pub mod crop;
 pub mod grid;
 mod head;
 pub mod lines;
+mod margin;
 pub mod order;
 pub mod rulings;
+mod undrawn;
 
 use crate::engine::Span;
 use crate::prepare::grey::Grey;
@@ -76,6 +80,9 @@ const INK_BELOW: u8 = 175;
 /// Rulings are fainter than letters where scaling thins them.
 const RULING_BELOW: u8 = 185;
 
+/// A ruling or a crease from this length on is no row of letters, in inches.
+const LONG_RULING_INCHES: f64 = 1.5;
+
 /// Ink around a ruling that goes with it, in pixels.
 const RULING_EDGE: i32 = 2;
 
@@ -86,28 +93,55 @@ const LINES_MAX: usize = 5_000;
 #[must_use]
 pub fn analyse(grey: &Grey, dpi: u32, ground: u8, tables: bool) -> Layout {
     let rulings = Rulings::find(grey, RULING_BELOW, dpi);
-    let grids = if tables { grid::find(&rulings, grey.width, dpi) } else { Vec::new() };
+    let mut grids = if tables { grid::find(&rulings, grey.width, dpi) } else { Vec::new() };
     let mut clean = grey.clone();
-    erase(&mut clean, &rulings, &grids, ground);
+    erase(&mut clean, &rulings, &grids, ground, dpi);
     let components = Components::find(&clean, |_| INK_BELOW);
     let Some(letter_height) = lines::letter_height(&components, dpi) else { return Layout::default() };
     let (body, in_cells) = sort_out(&components, &grids, letter_height);
-    let body = lines::find(&components, &body, letter_height);
-    let cells: Vec<Vec<Vec<TextLine>>> = in_cells
+    let mut body = lines::find(&components, &body, letter_height);
+    let mut cells: Vec<Vec<Vec<TextLine>>> = in_cells
         .iter()
         .map(|cells| cells.iter().map(|members| cell_lines(&components, members, letter_height)).collect())
         .collect();
+    for (grid, cells) in grids.iter_mut().zip(&mut cells) {
+        undrawn::split(grid, cells, letter_height);
+    }
+    if tables {
+        body = take_borderless(body, &mut grids, &mut cells, letter_height);
+    }
     let groups = around_tables(body, &grids, grey, letter_height);
     Assembly::new(&clean, &components, ground, dpi).layout(groups, grids, cells, letter_height)
 }
 
-/// Paints the rulings of tables over, where the grid says that one lies: they would join letters that touch them. Others
-/// are left, for a row of capitals looks like one ("STTTT" became "SLLLI").
-fn erase(grey: &mut Grey, rulings: &Rulings, grids: &[Grid], ground: u8) {
+/// Takes the tables without rulings out of the body and puts them among the ruled ones, from top to bottom.
+fn take_borderless(
+    body: Vec<TextLine>,
+    grids: &mut Vec<Grid>,
+    cells: &mut Vec<Vec<Vec<TextLine>>>,
+    letter_height: i32,
+) -> Vec<TextLine> {
+    let (mut rest, mut parts) = (Vec::new(), between(body, grids));
+    let mut tables: Vec<borderless::Table> = grids.drain(..).zip(cells.drain(..)).collect();
+    for part in parts.drain(..) {
+        let (lines, found) = borderless::find(part, letter_height);
+        rest.extend(lines);
+        tables.extend(found);
+    }
+    tables.sort_by_key(|(grid, _)| (grid.bounds.top, grid.bounds.left));
+    (*grids, *cells) = tables.into_iter().unzip();
+    rest
+}
+
+/// Paints the rulings of tables over, where the grid says that one lies, and long ones that no letters could form: they
+/// would join letters that touch them. Others are left, for a row of capitals looks like one ("STTTT" became "SLLLI").
+fn erase(grey: &mut Grey, rulings: &Rulings, grids: &[Grid], ground: u8, dpi: u32) {
     let of_table = |ruling: &&Span| {
         grids.iter().any(|grid| grid.cells.iter().any(|cell| touches_wall(cell.bounds, **ruling)))
     };
-    for ruling in rulings.across.iter().chain(&rulings.down).filter(of_table) {
+    let long = (LONG_RULING_INCHES * f64::from(dpi)) as i32;
+    let is_long = |ruling: &&Span| ruling.width().max(ruling.height()) >= long;
+    for ruling in rulings.across.iter().chain(&rulings.down).filter(|one| of_table(one) || is_long(one)) {
         let span = ruling.grown(RULING_EDGE);
         let (left, right) = (span.left.max(0) as usize, span.right.min(grey.width as i32) as usize);
         for y in span.top.max(0)..span.bottom.min(grey.height as i32) {
@@ -166,8 +200,8 @@ fn cell_lines(components: &Components, members: &[usize], letter_height: i32) ->
     order::rows(lines).iter().map(|row| order::joined(row)).collect()
 }
 
-/// Text above, between and below tables, each in its own reading order; a table stands as an empty entry.
-fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey, letter_height: i32) -> Vec<Option<Group>> {
+/// Lines above, between and below tables.
+fn between(body: Vec<TextLine>, grids: &[Grid]) -> Vec<Vec<TextLine>> {
     let mut parts: Vec<Vec<TextLine>> = vec![Vec::new(); grids.len() + 1];
     for line in body {
         let middle = line.middle() as i32;
@@ -177,8 +211,13 @@ fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey, letter_height
             .count();
         parts[above].push(line);
     }
+    parts
+}
+
+/// Text above, between and below tables, each in its own reading order; a table stands as an empty entry.
+fn around_tables(body: Vec<TextLine>, grids: &[Grid], grey: &Grey, letter_height: i32) -> Vec<Option<Group>> {
     let mut ordered = Vec::new();
-    for (at, part) in parts.into_iter().enumerate() {
+    for (at, part) in between(body, grids).into_iter().enumerate() {
         ordered.extend(order::arrange(part, letter_height, grey.width, grey.height).into_iter().map(Some));
         if at < grids.len() {
             ordered.push(None);

@@ -3,10 +3,12 @@
 //! The rule: lines at one height form a row; rows are read from top to bottom. Where a gap runs down through several
 //! rows, they are a zone of two columns. At the head of a page (the body that issues a document beside the motto) such
 //! a zone is read row by row; elsewhere the left column is read first, then the right one (recipients beside the
-//! signature). Columns of a few letters (numbers behind a dotted line) belong to their rows.
+//! signature). Columns of running text are read from left to right wherever they stand, and notes in the margin after the
+//! text that they stand beside. Columns of a few letters (numbers behind a dotted line) belong to their rows.
 
-use super::head;
+use super::columns::{self, Part};
 use super::lines::TextLine;
+use super::{head, margin};
 
 /// Gaps narrower than this are spaces between words, in letter heights.
 const GAP_MIN_HEIGHTS: f64 = 1.3;
@@ -45,6 +47,8 @@ pub enum Zone {
     Left,
     /// The right column of two.
     Right,
+    /// Notes beside the text.
+    Margin,
 }
 
 /// Lines that are read one after the other.
@@ -57,11 +61,31 @@ pub struct Group {
 }
 
 /// Lines at one height, from left to right.
-type Row = Vec<TextLine>;
+pub(super) type Row = Vec<TextLine>;
 
 /// The lines of a region in reading order; `letter_height` is the page's.
 #[must_use]
 pub fn arrange(lines: Vec<TextLine>, letter_height: i32, width: usize, height: usize) -> Vec<Group> {
+    let (text, notes) = margin::take_notes(lines, f64::from(letter_height), width);
+    let mut groups = Vec::new();
+    for part in columns::part(text, f64::from(letter_height), width) {
+        match part {
+            Part::Mixed(lines) => groups.extend(by_rows(lines, letter_height, width, height)),
+            Part::Columns(columns) => {
+                let last = columns.len() - 1;
+                let zone = |at| if at == last { Zone::Right } else { Zone::Left };
+                groups.extend(
+                    columns.into_iter().enumerate().map(|(at, lines)| Group { zone: zone(at), lines }),
+                );
+            }
+        }
+    }
+    groups.extend((!notes.is_empty()).then_some(Group { zone: Zone::Margin, lines: notes }));
+    groups
+}
+
+/// Lines in reading order, row by row, with heads and feet of two columns.
+fn by_rows(lines: Vec<TextLine>, letter_height: i32, width: usize, height: usize) -> Vec<Group> {
     let rows = rows(lines);
     let mut groups: Vec<Group> = Vec::new();
     let mut at = 0;
@@ -136,6 +160,9 @@ impl Corridor {
             .map(|gap| Self::grow(rows, start, gap, letter_height, height))
             .filter(|corridor| {
                 corridor.is_clear()
+                    && (corridor.both > 1
+                        || f64::from(widest_free(&rows[start], corridor.left, corridor.right))
+                            >= CORRIDOR_OF_ONE_HEIGHTS * letter_height)
                     && (corridor.head || corridor.has_columns(&rows[start..corridor.end], width))
             })
             .max_by_key(|corridor| (corridor.both, corridor.right - corridor.left))
@@ -227,11 +254,24 @@ fn split(row: &Row, x: i32) -> (Option<TextLine>, Option<TextLine>) {
 }
 
 /// Left and right of a row's letters, from left to right.
-fn letters(row: &Row) -> Vec<(i32, i32)> {
+pub(super) fn letters(row: &Row) -> Vec<(i32, i32)> {
     let mut letters: Vec<(i32, i32)> =
         row.iter().flat_map(TextLine::letters).map(|letter| (letter.left, letter.right)).collect();
     letters.sort_unstable();
     letters
+}
+
+/// The widest part of a gap that dots and hyphens leave free.
+fn widest_free(row: &Row, left: i32, right: i32) -> i32 {
+    let parts = row.iter().flat_map(|line| &line.parts).map(|part| (part.bounds.left, part.bounds.right));
+    let mut inside: Vec<(i32, i32)> = parts.filter(|part| part.0 >= left && part.1 <= right).collect();
+    inside.sort_unstable();
+    let (mut widest, mut from) = (0, left);
+    for (start, end) in inside.into_iter().chain([(right, right)]) {
+        widest = widest.max(start - from);
+        from = from.max(end);
+    }
+    widest
 }
 
 /// Gaps between the letters of a row that are wider than a space.

@@ -143,3 +143,95 @@ fn marks_go_with_the_line_that_they_are_close_to() {
         .collect();
     assert_eq!(tops, [(586, 605), (612, 634), (654, 668)]);
 }
+
+#[test]
+fn columns_are_read_one_by_one_although_their_lines_stand_at_other_heights() {
+    let mut page = page();
+    write(&mut page, 400, 1000, 150);
+    for row in 0..30 {
+        write(&mut page, 150, 660, 250 + row * 30);
+        write(&mut page, 740, 1250, 264 + row * 31);
+    }
+    let zones: Vec<Zone> = order(&page).iter().map(|line| line.2).collect();
+    let mut wanted = vec![Zone::Body];
+    wanted.extend([Zone::Left; 30]);
+    wanted.extend([Zone::Right; 30]);
+    assert_eq!(zones, wanted);
+}
+
+#[test]
+fn notes_in_the_margin_come_after_the_text() {
+    let mut page = page();
+    for row in 0..20 {
+        write(&mut page, 400, 1250, 300 + row * 32);
+    }
+    write(&mut page, 60, 180, 470);
+    write(&mut page, 60, 200, 496);
+    let order = order(&page);
+    assert!(order[..20].iter().all(|line| line.0 == 400 && line.2 == Zone::Body), "{order:?}");
+    assert_eq!(order[20..].iter().map(|line| (line.0, line.2)).collect::<Vec<_>>(), [(60, Zone::Margin); 2]);
+}
+
+/// Rows, columns and the number of lines of each cell of the page's tables.
+fn tables(page: &Grey) -> Vec<(usize, usize, Vec<usize>)> {
+    let layout = analyse(page, DPI, GROUND, true);
+    let table = |region: &Region| match region {
+        Region::Table { grid, cells } => {
+            Some((grid.rows, grid.columns, cells.iter().map(Vec::len).collect()))
+        }
+        Region::Text { .. } => None,
+    };
+    layout.regions.iter().filter_map(table).collect()
+}
+
+#[test]
+fn aligned_columns_are_a_table_whose_cells_may_wrap() {
+    let mut page = page();
+    for row in 0..4 {
+        write(&mut page, 150, 1250, 400 + row * 32);
+        write(&mut page, 150, 1250, 1000 + row * 32);
+    }
+    // The end of a paragraph, close above.
+    write(&mut page, 150, 420, 528);
+    for row in 0..5 {
+        let middle = 600 + row * 70;
+        write(&mut page, 150, 180, middle);
+        write(&mut page, 900, 1000, middle);
+        if row == 2 {
+            write(&mut page, 300, 700, middle - 15);
+            write(&mut page, 300, 500, middle + 15);
+        } else {
+            write(&mut page, 300, 600, middle);
+        }
+    }
+    assert_eq!(tables(&page), [(5, 3, vec![1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1])]);
+    let texts = order(&page);
+    assert_eq!(texts.len(), 9, "the paragraph's end is no row: {texts:?}");
+}
+
+#[test]
+fn a_head_without_walls_on_a_ruled_table_is_split_where_its_columns_are() {
+    let mut page = page();
+    for y in [800, 850, 900, 950] {
+        fill(&mut page, 150, y, 1003, 3);
+    }
+    for (x, top) in [(150, 800), (400, 850), (800, 850), (1150, 800)] {
+        fill(&mut page, x, top, 3, 953 - top);
+    }
+    for baseline in [832, 882, 932] {
+        write(&mut page, 180, 300, baseline);
+        write(&mut page, 440, 700, baseline);
+        write(&mut page, 840, 1000, baseline);
+    }
+    assert_eq!(tables(&page), [(3, 3, vec![1; 9])]);
+}
+
+#[test]
+fn a_crease_through_a_line_leaves_the_line() {
+    let mut page = page();
+    for row in 0..6 {
+        write(&mut page, 150, 1250, 600 + row * 32);
+    }
+    fill(&mut page, 0, 656, WIDTH, 3);
+    assert_eq!(order(&page).len(), 6);
+}

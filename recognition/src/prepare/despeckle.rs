@@ -12,12 +12,9 @@ const SPECK_PERCENT: u32 = 80;
 /// Largest speck at 300 dpi, in pixels: at 24 marks were eaten, at 13 specks were left (measured likewise).
 const AREA_MAX_AT_300_DPI: f64 = 16.0;
 
-/// Paints specks over.
-pub fn despeckle(grey: &mut Grey, dpi: u32) {
-    let area_max = (AREA_MAX_AT_300_DPI * (f64::from(dpi) / 300.0).powi(2)).round() as i32;
-    if area_max == 0 {
-        return;
-    }
+/// All marks of a page: print and specks.
+#[must_use]
+pub fn marks(grey: &Grey, dpi: u32) -> Components {
     let paper = background::paper(grey, dpi);
     let cell_height = grey.height.div_ceil(paper.height);
     // One threshold a row of squares: the darkest paper that is still common there, so that shadows don't fill.
@@ -28,15 +25,20 @@ pub fn despeckle(grey: &mut Grey, dpi: u32) {
             (u32::from(shades[shades.len() / 4]) * SPECK_PERCENT / 100) as u8
         })
         .collect();
-    let found = Components::find(grey, |y| thresholds[(y / cell_height).min(thresholds.len() - 1)]);
-    for speck in found.list.iter().filter(|one| one.area <= area_max) {
+    Components::find(grey, |y| thresholds[(y / cell_height).min(thresholds.len() - 1)])
+}
+
+/// Paints those of the marks over that are specks.
+pub fn paint_over(grey: &mut Grey, marks: &Components, dpi: u32) {
+    let area_max = (AREA_MAX_AT_300_DPI * (f64::from(dpi) / 300.0).powi(2)).round() as i32;
+    for speck in marks.list.iter().filter(|one| one.area <= area_max) {
         let bounds = speck.bounds.grown(2);
         let (left, right) = (bounds.left.max(0) as usize, bounds.right.min(grey.width as i32) as usize);
         let (top, bottom) = (bounds.top.max(0) as usize, bounds.bottom.min(grey.height as i32) as usize);
         // The brightest corner is paper even where a letter is near.
         let corners = [(left, top), (right - 1, top), (left, bottom - 1), (right - 1, bottom - 1)];
         let shade = corners.iter().map(|&(x, y)| grey.row(y)[x]).max().unwrap_or(255);
-        for run in found.runs(speck) {
+        for run in marks.runs(speck) {
             for y in (run.y - 1).max(0)..(run.y + 2).min(grey.height as i32) {
                 let (left, right) =
                     ((run.left - 1).max(0) as usize, (run.right + 1).min(grey.width as i32) as usize);

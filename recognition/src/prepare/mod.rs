@@ -5,13 +5,17 @@ pub mod background;
 pub mod blank;
 pub mod channel;
 pub mod despeckle;
+pub mod edges;
 pub mod grey;
+pub mod inverted;
 pub mod mapping;
 pub mod scale;
 pub mod sharpen;
+pub mod show_through;
 pub mod sideways;
 pub mod skew;
 pub mod stamps;
+pub mod text_height;
 pub mod turn;
 
 use pagemill_domain::geometry::Turn;
@@ -59,37 +63,70 @@ pub struct Prepared {
     pub skew_millidegrees: i32,
     /// Boxes of stamps and signatures, cleaned.
     pub overlays: Vec<Span>,
+    /// Print was seen on it: it can't be blank.
+    pub has_print: bool,
 }
 
 /// The page as grey of one resolution both ways, not yet turned.
 #[must_use]
 pub fn reduce(scan: &Scan, clean_up: &CleanUp) -> Prepared {
     let mut full = channel::brightest(&scan.pix);
-    if clean_up.despeckle {
-        despeckle::despeckle(&mut full, scan.dpi.coarser());
+    let mut from = (scan.dpi.x(), scan.dpi.y());
+    let mut has_print = None;
+    if clean_up.despeckle || clean_up.text_height {
+        let marks = despeckle::marks(&full, scan.dpi.coarser());
+        let letter_height = text_height::of(&marks);
+        has_print = Some(letter_height.is_some());
+        if let Some(height) = letter_height.filter(|_| clean_up.text_height) {
+            let times = text_height::disproportion(height, from.1);
+            from = (from.0 * times, from.1 * times);
+        }
+        if clean_up.despeckle {
+            despeckle::paint_over(&mut full, &marks, from.0.min(from.1).round() as u32);
+        }
     }
-    let factor = |dpi: f64| (f64::from(PREPARED_DPI) / dpi.max(1.0)).min(ENLARGEMENT_MAX);
-    // Both ways by the same resolution in the end: a fax of 200 × 100 dpi gets square pixels.
-    let limit = factor(scan.dpi.x().min(scan.dpi.y())) * scan.dpi.x().min(scan.dpi.y());
-    let dpi = limit.min(f64::from(PREPARED_DPI));
-    let size = |length: usize, from: f64| ((length as f64 * dpi / from.max(1.0)).round() as usize).max(1);
-    let (width, height) = (size(full.width, scan.dpi.x()), size(full.height, scan.dpi.y()));
-    let mut grey = scale::to_size(&full, width, height);
-    if clean_up.background {
-        grey = background::levelled(&grey, dpi.round() as u32, GROUND);
-    }
-    let to_page = Mapping::scaling(full.width as f64 / width as f64, full.height as f64 / height as f64);
-    Prepared {
+    let (grey, dpi) = scaled(&full, from);
+    let to_page =
+        Mapping::scaling(full.width as f64 / grey.width as f64, full.height as f64 / grey.height as f64);
+    let mut page = Prepared {
         grey,
-        dpi: dpi.round() as u32,
+        dpi,
         to_page,
         turn: Turn::None,
         skew_millidegrees: 0,
         overlays: Vec::new(),
-    }
+        has_print: has_print.unwrap_or(false),
+    };
+    page.clear_ground(clean_up);
+    page
+}
+
+/// The picture at [`PREPARED_DPI`], or as near to it as enlarging helps. Both ways by the same resolution in the end: a
+/// fax of 200 × 100 dpi gets square pixels.
+fn scaled(full: &Grey, from: (f64, f64)) -> (Grey, u32) {
+    let coarser = from.0.min(from.1).max(1.0);
+    let dpi = (coarser * ENLARGEMENT_MAX).min(f64::from(PREPARED_DPI));
+    let size = |length: usize, from: f64| ((length as f64 * dpi / from.max(1.0)).round() as usize).max(1);
+    (scale::to_size(full, size(full.width, from.0), size(full.height, from.1)), dpi.round() as u32)
 }
 
 impl Prepared {
+    /// Makes all of it dark print on paper of one shade.
+    fn clear_ground(&mut self, clean_up: &CleanUp) {
+        if clean_up.edges {
+            edges::clear(&mut self.grey, self.dpi);
+        }
+        if clean_up.inverted {
+            inverted::turn_dark_on_light(&mut self.grey, self.dpi);
+        }
+        if clean_up.background {
+            self.grey = background::levelled(&self.grey, self.dpi, GROUND);
+            if clean_up.show_through {
+                show_through::remove(&mut self.grey);
+            }
+        }
+    }
+
     /// The same page with content that lay turned by `turn` set upright.
     #[must_use]
     pub fn set_upright(&self, turn: Turn) -> Self {

@@ -59,6 +59,7 @@ impl PageWriter<'_> {
         let kind = match zone {
             Zone::Right if self.is_signature(&lines) => BlockKind::Signature,
             Zone::Head => BlockKind::Heading,
+            Zone::Margin => BlockKind::Marginal,
             Zone::Body | Zone::Left | Zone::Right => BlockKind::Text,
         };
         let is_number = |line: &Line| zone == Zone::Body && self.is_page_number(line);

@@ -11,7 +11,8 @@ use pagemill_domain::scan::{PageDefect, Rejection};
 use super::{ChildError, receive, send};
 use crate::boxed::frame::FrameError;
 use crate::boxed::protocol::{Answer, Failure, Request};
-use crate::reader::{Reader, Reading};
+use crate::reader::{Reader, Reading, debug_picture};
+use crate::scan::Scan;
 use crate::source::{Source, SourceBytes};
 
 /// A child that is ready and locked.
@@ -58,7 +59,17 @@ impl Served<'_> {
                 Ok(Answer::Closed)
             }
             Request::Inspect => Ok(Answer::Inspected(self.source()?.facts().clone())),
-            Request::Read { page, degraded } => self.read(page, degraded),
+            Request::Read { page, degraded } => {
+                let (_, Reading { text, blank, stages }) = self.read(page, degraded)?;
+                Ok(Answer::Read { text, blank, stages })
+            }
+            Request::Draw { page, degraded } => {
+                let (scan, reading) = self.read(page, degraded)?;
+                let picture = debug_picture(&scan, &reading.text);
+                picture
+                    .map(Answer::Drawn)
+                    .ok_or_else(|| Failure::Engine("the picture can't be encoded".into()))
+            }
             Request::Deliver { page, deliverable } => {
                 let image = self.source()?.deliver(index(page)?, deliverable);
                 image.map(Answer::Delivered).map_err(Failure::Defect)
@@ -73,13 +84,12 @@ impl Served<'_> {
         self.source.as_ref().ok_or_else(|| Failure::Misused("no source is open".into()))
     }
 
-    fn read(&mut self, page: u32, degraded: bool) -> Result<Answer, Failure> {
+    fn read(&mut self, page: u32, degraded: bool) -> Result<(Scan, Reading), Failure> {
         let scan = self.source()?.decode(index(page)?).map_err(Failure::Defect)?;
         let reader =
             self.reader.as_mut().ok_or_else(|| Failure::Misused("this child has no reader".into()))?;
         let reading = if degraded { reader.read_degraded(&scan) } else { reader.read(&scan) };
-        let Reading { text, blank, stages } = reading.map_err(|error| Failure::Engine(error.to_string()))?;
-        Ok(Answer::Read { text, blank, stages })
+        Ok((scan, reading.map_err(|error| Failure::Engine(error.to_string()))?))
     }
 }
 

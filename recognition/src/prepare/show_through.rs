@@ -1,0 +1,96 @@
+//! The other side's print, shining through thin paper: pale marks that no dark print is near go, where there are many.
+
+use super::GROUND;
+use super::grey::Grey;
+
+/// Paper lets at most so much of the other side's ink through that it stays lighter than this part of the ground, in
+/// percents. Print that is paler is hardly read anyway.
+const PALE_PERCENT: u32 = 68;
+
+/// Marks are darker than this part of the ground, in percents: noise stays above.
+const MARK_PERCENT: u32 = 92;
+
+/// Print and what belongs to it: its blurred edge reaches so far, in pixels.
+const EDGE: usize = 2;
+
+/// Gate: pale marks away from print cover so much of what print covers, in percents. Clean pages stay far below; a page
+/// that is pale as a whole has no print by this measure and is left alone.
+const GATE_PERCENT: usize = 30;
+
+/// Removes show-through from a page whose paper was brought to [`GROUND`], where the page has some.
+pub fn remove(grey: &mut Grey) {
+    let print_below = (u32::from(GROUND) * PALE_PERCENT / 100) as u8;
+    let mark_below = (u32::from(GROUND) * MARK_PERCENT / 100) as u8;
+    let near = near_print(grey, print_below);
+    let print = grey.samples.iter().filter(|&&sample| sample < print_below).count();
+    let is_pale = |(sample, near): &(&u8, &bool)| **sample < mark_below && !**near;
+    let pale = grey.samples.iter().zip(&near).filter(is_pale).count();
+    if print == 0 || pale * 100 < print * GATE_PERCENT {
+        return;
+    }
+    for (sample, &near) in grey.samples.iter_mut().zip(&near) {
+        if !near {
+            *sample = (*sample).max(GROUND);
+        }
+    }
+}
+
+/// Which pixels lie at most [`EDGE`] from print, both ways.
+fn near_print(grey: &Grey, print_below: u8) -> Vec<bool> {
+    let width = grey.width;
+    let mut across = vec![false; grey.samples.len()];
+    for y in 0..grey.height {
+        let target = &mut across[y * width..(y + 1) * width];
+        for (x, _) in grey.row(y).iter().enumerate().filter(|(_, sample)| **sample < print_below) {
+            target[x.saturating_sub(EDGE)..(x + EDGE + 1).min(width)].fill(true);
+        }
+    }
+    let mut near = across.clone();
+    for y in 0..grey.height {
+        for other in y.saturating_sub(EDGE)..(y + EDGE + 1).min(grey.height) {
+            if other != y {
+                let from = &across[other * width..(other + 1) * width];
+                for (near, &print) in near[y * width..(y + 1) * width].iter_mut().zip(from) {
+                    *near |= print;
+                }
+            }
+        }
+    }
+    near
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(grey: &mut Grey, shade: u8, offset: usize) {
+        for line in 0..10 {
+            for letter in 0..30 {
+                for y in 0..14 {
+                    let left = 20 + letter * 14 + offset / 2;
+                    let row = grey.row_mut(20 + line * 28 + y + offset);
+                    for sample in &mut row[left..left + 4] {
+                        *sample = (*sample).min(shade);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn it_goes_where_print_is_darker_and_stays_where_all_is_pale() {
+        let mut grey = Grey::filled(500, 320, GROUND);
+        lines(&mut grey, 40, 0);
+        let clean = grey.clone();
+        lines(&mut grey, 180, 14);
+        remove(&mut grey);
+        let differing = grey.samples.iter().zip(&clean.samples).filter(|(one, other)| one != other).count();
+        let pale = 10 * 30 * 14 * 4;
+        assert!(differing * 100 < pale * 15, "{differing}");
+        let mut pale_page = Grey::filled(500, 320, GROUND);
+        lines(&mut pale_page, 180, 0);
+        let before = pale_page.clone();
+        remove(&mut pale_page);
+        assert_eq!(pale_page, before);
+    }
+}
