@@ -24,7 +24,7 @@ fn write(page: &mut Grey, left: usize, right: usize, baseline: usize) {
     while x + 10 <= right {
         fill(page, x, baseline - 14, 9, 14);
         letter += 1;
-        x += if letter % 4 == 0 { 24 } else { 12 };
+        x += if letter % 4 == 0 { 20 } else { 12 };
     }
 }
 
