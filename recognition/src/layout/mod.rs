@@ -136,16 +136,31 @@ fn take_borderless(
 /// Paints the rulings of tables over, where the grid says that one lies, and long ones that no letters could form: they
 /// would join letters that touch them. Others are left, for a row of capitals looks like one ("STTTT" became "SLLLI").
 fn erase(grey: &mut Grey, rulings: &Rulings, grids: &[Grid], ground: u8, dpi: u32) {
-    let of_table = |ruling: &&Span| {
-        grids.iter().any(|grid| grid.cells.iter().any(|cell| touches_wall(cell.bounds, **ruling)))
+    let of_table = |ruling: Span| {
+        grids.iter().any(|grid| grid.cells.iter().any(|cell| touches_wall(cell.bounds, ruling)))
     };
     let long = (LONG_RULING_INCHES * f64::from(dpi)) as i32;
-    let is_long = |ruling: &&Span| ruling.width().max(ruling.height()) >= long;
-    for ruling in rulings.across.iter().chain(&rulings.down).filter(|one| of_table(one) || is_long(one)) {
-        let span = ruling.grown(RULING_EDGE);
-        let (left, right) = (span.left.max(0) as usize, span.right.min(grey.width as i32) as usize);
-        for y in span.top.max(0)..span.bottom.min(grey.height as i32) {
-            grey.row_mut(y as usize)[left..right].fill(ground);
+    for &ruling in rulings.across.iter().chain(&rulings.down) {
+        let (width, height) = (ruling.width(), ruling.height());
+        let keeps_strokes = !of_table(ruling) && width > height;
+        if of_table(ruling) || width.max(height) >= long {
+            paint_over(grey, ruling.grown(RULING_EDGE), ground, keeps_strokes);
+        }
+    }
+}
+
+/// Paints a ruling over; strokes of letters that cross it stay whole where `keeps_strokes`.
+fn paint_over(grey: &mut Grey, ruling: Span, ground: u8, keeps_strokes: bool) {
+    let (top, bottom) = (ruling.top.max(0) as usize, (ruling.bottom.max(0) as usize).min(grey.height));
+    for x in ruling.left.max(0) as usize..(ruling.right.max(0) as usize).min(grey.width) {
+        let is_stroke = keeps_strokes
+            && top > 0
+            && bottom < grey.height
+            && [top - 1, bottom].iter().all(|&y| grey.row(y)[x] < INK_BELOW);
+        if !is_stroke {
+            for y in top..bottom {
+                grey.row_mut(y)[x] = ground;
+            }
         }
     }
 }
