@@ -22,6 +22,9 @@ const CORRIDOR_OF_TWO_HEIGHTS: f64 = 1.9;
 /// In a single row.
 const CORRIDOR_OF_ONE_HEIGHTS: f64 = 5.0;
 
+/// A gap of a single row that is narrower than this, in letter heights, may be one that dots fill.
+const DOTTED_MAX_HEIGHTS: f64 = 10.0;
+
 /// Columns that are read one after the other lie so far apart, in letter heights.
 const COLUMNS_APART_HEIGHTS: f64 = 2.2;
 
@@ -161,6 +164,7 @@ impl Corridor {
             .filter(|corridor| {
                 corridor.is_clear()
                     && (corridor.both > 1
+                        || f64::from(corridor.right - corridor.left) >= DOTTED_MAX_HEIGHTS * letter_height
                         || f64::from(widest_free(&rows[start], corridor.left, corridor.right))
                             >= CORRIDOR_OF_ONE_HEIGHTS * letter_height)
                     && (corridor.head || corridor.has_columns(&rows[start..corridor.end], width))
