@@ -24,7 +24,7 @@ manifests_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/manifests
 bench=(python3 imagemagick time fonts-liberation2 fonts-dejavu-core fonts-freefont-ttf)
 check=(shellcheck)
 # A Docker daemon of the test's own; the base image is made from Debian's packages.
-image=(docker.io debootstrap)
+image=(docker.io debootstrap openssl)
 
 fail() {
     echo "setup: $1" >&2

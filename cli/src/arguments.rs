@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Ocr(OcrArguments),
     /// Check that this machine has what Pagemill needs
     Doctor(DoctorArguments),
-    /// Check an output folder or a job of a cluster: the hashes of its files, its ledger, its report
+    /// Check an output folder, a job of a cluster or all that a cluster holds: hashes, ledger, report
     Verify(VerifyArguments),
     /// Run a coordinator of a cluster
     Coordinator,
@@ -192,8 +192,11 @@ pub(crate) struct DoctorArguments {
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// Output folder of an earlier run, or the number of a cluster's job
-    #[arg(value_name = "DIR|ID")]
-    pub(crate) target: PathBuf,
+    #[arg(value_name = "DIR|ID", required_unless_present = "all")]
+    pub(crate) target: Option<PathBuf>,
+    /// Check all jobs and blobs of a cluster, without its coordinators: of a backup, after a restore (`PAGEMILL_STORE_URL`, `PAGEMILL_BLOBS_URL`)
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) all: bool,
     /// Write the findings as JSON lines to standard output
     #[arg(long)]
     pub(crate) json: bool,

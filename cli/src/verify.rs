@@ -1,4 +1,4 @@
-//! `pagemill verify`: whether an output folder, or a job of a cluster, is what its ledger says.
+//! `pagemill verify`: whether an output folder, a job of a cluster, or all that a cluster holds is what its ledger says.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -22,6 +22,8 @@ use crate::progress::{print_json, print_result};
 use crate::report;
 use crate::settings::Settings;
 
+mod stored;
+
 /// Documents that are checked at once.
 const DOCUMENTS_PER_READ: u32 = 500;
 
@@ -37,23 +39,41 @@ pub(crate) struct Complaint {
 }
 
 /// What a check found.
+#[derive(Default)]
 pub(crate) struct Findings {
-    /// Files that were checked.
+    /// Files or blobs that were checked.
     pub(crate) files: u64,
     /// What is wrong.
     pub(crate) complaints: Vec<Complaint>,
+    /// What is said where nothing is wrong.
+    pub(crate) all_is_well: String,
 }
 
-/// Checks an output folder, or a job of a cluster where its number is named.
+impl Findings {
+    /// Those of files that a report tells of.
+    pub(crate) fn of_report(files: u64, complaints: Vec<Complaint>) -> Self {
+        let all_is_well = format!("{files} files match their hashes; the ledger balances; the report agrees");
+        Self { files, complaints, all_is_well }
+    }
+
+    /// Adds what is wrong with something.
+    fn complain(&mut self, path: &str, what: String) {
+        self.complaints.push(Complaint { path: path.into(), what });
+    }
+}
+
+/// Checks an output folder, a job of a cluster where its number is named, or all that a cluster holds.
 pub(crate) async fn run(arguments: &VerifyArguments, settings: &Settings) -> Result<Exit, Failure> {
-    let target = &arguments.target;
-    let job = target.to_str().and_then(|text| text.parse().ok()).filter(|_| !target.exists());
-    let Findings { files, complaints } = match job {
-        Some(job) => client::verify::check(job, settings).await?,
-        None => check_folder(target, settings).await?,
+    let findings = match &arguments.target {
+        None => stored::check(settings).await?,
+        Some(target) => match target.to_str().and_then(|text| text.parse().ok()).filter(|_| !target.exists())
+        {
+            Some(job) => client::verify::check(job, settings).await?,
+            None => check_folder(target, settings).await?,
+        },
     };
-    show(arguments.json, files, &complaints);
-    Ok(if complaints.is_empty() { Exit::Complete } else { Exit::Gaps })
+    show(arguments.json, &findings);
+    Ok(if findings.complaints.is_empty() { Exit::Complete } else { Exit::Gaps })
 }
 
 async fn check_folder(folder: &Path, settings: &Settings) -> Result<Findings, Failure> {
@@ -74,10 +94,10 @@ async fn check_folder(folder: &Path, settings: &Settings) -> Result<Findings, Fa
             what: "the run is not finished: the same `pagemill ocr` command goes on".into(),
         });
     }
-    Ok(Findings { files, complaints })
+    Ok(Findings::of_report(files, complaints))
 }
 
-fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
+fn show(as_json: bool, Findings { files, complaints, all_is_well }: &Findings) {
     for complaint in complaints {
         if as_json {
             print_json(&json!({"event": "complaint", "path": complaint.path, "what": complaint.what}));
@@ -88,9 +108,9 @@ fn show(as_json: bool, files: u64, complaints: &[Complaint]) {
     if as_json {
         print_json(&json!({"event": "verified", "files": files, "complaints": complaints.len()}));
     } else if complaints.is_empty() {
-        print_result(&format!("{files} files match their hashes; the ledger balances; the report agrees"));
+        print_result(all_is_well);
     } else {
-        print_result(&format!("{files} files checked, {} complaints", complaints.len()));
+        print_result(&format!("{files} checked, {} complaints", complaints.len()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pagemill_worker::{RemoteSession, Session, WorkerConfig, WorkerError};
+use pagemill_worker::{Approach, RemoteSession, Session, WorkerConfig, WorkerError};
 
 use crate::client::connection::authorization;
 use crate::failure::{Exit, Failure};
@@ -23,10 +23,10 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
         debug: None,
         http_listen: Some(settings.http_address(WORKER_HTTP_LISTEN)?),
     };
-    let session = RemoteSession {
-        endpoints: settings.coordinators()?,
-        authorization: authorization(settings.token()?.as_ref())?,
-    };
+    // What is wrong with it now is said at once; what is wrong later passes.
+    approach(settings)?;
+    let renewed = settings.clone();
+    let session = RemoteSession::new(move || approach(&renewed).map_err(|failure| failure.to_string()));
     let shutdown = interrupt::watch()?;
     let queue = cluster::queue(settings, &name).await?;
     let blobs = cluster::blobs(settings).await?;
@@ -37,4 +37,12 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
         Err(error @ WorkerError::Refused { .. }) => Err(Failure::WorkerRefused(error.to_string())),
         Err(error) => Err(anyhow::Error::from(error).into()),
     }
+}
+
+/// Where the coordinators are and what they are shown, as the files of certificates and token say now.
+fn approach(settings: &Settings) -> Result<Approach, Failure> {
+    Ok(Approach {
+        endpoints: settings.coordinators()?,
+        authorization: authorization(settings.token()?.as_ref())?,
+    })
 }

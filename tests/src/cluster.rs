@@ -130,19 +130,9 @@ impl<'a> Cluster<'a> {
     /// changed. Does not wait: it may be out of reach.
     pub fn add_worker_in(&mut self, wrapper: &[&str], change: impl FnOnce(&mut Command)) -> &Worker {
         let (name, http_port) = (format!("worker-{}", self.workers.len() + 1), free_port());
-        let mut command = wrapped(wrapper, &pagemill(&["worker"]));
-        command
-            .current_dir(self.place.path())
-            .envs(self.services.s3.env())
-            .env("PAGEMILL_QUEUE_URL", &self.services.worker_queue_url)
-            .env("PAGEMILL_BLOBS_URL", &self.services.blobs_url)
-            .env("PAGEMILL_SOURCE_ROOTS", self.source_root())
-            .env("PAGEMILL_COORDINATOR_URL", self.url())
-            .env("PAGEMILL_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
-            .env("PAGEMILL_WORKER_NAME", &name)
-            .env("PAGEMILL_WORKER_SLOTS", "1")
-            .env("PAGEMILL_CACHE_DIR", self.place.join(&format!("{name}.cache")))
-            .env("PAGEMILL_LOG", "info");
+        let command = worker_command(&self.services, &self.place, &self.url(), &name, http_port);
+        let mut command = wrapped(wrapper, &command);
+        command.current_dir(self.place.path());
         change(&mut command);
         let daemon = Daemon::start(&name, &self.place.join(&format!("{name}.log")), &command);
         self.workers.push(Worker { daemon, command, name, http_port });
@@ -214,17 +204,7 @@ impl<'a> Cluster<'a> {
 impl Coordinator {
     fn start(services: &Services<'_>, place: &Place, number: u16) -> Self {
         let (grpc_port, http_port) = (free_port(), free_port());
-        let mut command = pagemill(&["coordinator"]);
-        command
-            .current_dir(place.path())
-            .envs(services.s3.env())
-            .env("PAGEMILL_QUEUE_URL", &services.queue_url)
-            .env("PAGEMILL_STORE_URL", &services.store_url)
-            .env("PAGEMILL_BLOBS_URL", &services.blobs_url)
-            .env("PAGEMILL_SOURCE_ROOTS", place.join(SOURCE_ROOT))
-            .env("PAGEMILL_GRPC_LISTEN", format!("127.0.0.1:{grpc_port}"))
-            .env("PAGEMILL_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
-            .env("PAGEMILL_LOG", "info");
+        let command = coordinator_command(services, place, grpc_port, http_port);
         let name = format!("coordinator-{number}");
         let daemon = Daemon::start(&name, &place.join(&format!("{name}.log")), &command);
         Self { daemon, command, grpc_port, http_port }
@@ -288,6 +268,51 @@ impl Worker {
     fn wait_ready(&self) {
         self.daemon.wait_ready(READY_PATIENCE, || is_ready(self.http_port));
     }
+}
+
+/// `pagemill coordinator` on these services, not yet started.
+pub fn coordinator_command(
+    services: &Services<'_>,
+    place: &Place,
+    grpc_port: u16,
+    http_port: u16,
+) -> Command {
+    let mut command = pagemill(&["coordinator"]);
+    command
+        .current_dir(place.path())
+        .envs(services.s3.env())
+        .env("PAGEMILL_QUEUE_URL", &services.queue_url)
+        .env("PAGEMILL_STORE_URL", &services.store_url)
+        .env("PAGEMILL_BLOBS_URL", &services.blobs_url)
+        .env("PAGEMILL_SOURCE_ROOTS", place.join(SOURCE_ROOT))
+        .env("PAGEMILL_GRPC_LISTEN", format!("127.0.0.1:{grpc_port}"))
+        .env("PAGEMILL_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
+        .env("PAGEMILL_LOG", "info");
+    command
+}
+
+/// `pagemill worker` with one slot on these services, not yet started.
+pub fn worker_command(
+    services: &Services<'_>,
+    place: &Place,
+    coordinator_url: &str,
+    name: &str,
+    http_port: u16,
+) -> Command {
+    let mut command = pagemill(&["worker"]);
+    command
+        .current_dir(place.path())
+        .envs(services.s3.env())
+        .env("PAGEMILL_QUEUE_URL", &services.worker_queue_url)
+        .env("PAGEMILL_BLOBS_URL", &services.blobs_url)
+        .env("PAGEMILL_SOURCE_ROOTS", place.join(SOURCE_ROOT))
+        .env("PAGEMILL_COORDINATOR_URL", coordinator_url)
+        .env("PAGEMILL_HTTP_LISTEN", format!("127.0.0.1:{http_port}"))
+        .env("PAGEMILL_WORKER_NAME", name)
+        .env("PAGEMILL_WORKER_SLOTS", "1")
+        .env("PAGEMILL_CACHE_DIR", place.join(&format!("{name}.cache")))
+        .env("PAGEMILL_LOG", "info");
+    command
 }
 
 /// A `pagemill submit --wait` on its way.

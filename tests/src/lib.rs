@@ -34,7 +34,7 @@ pub fn program() -> &'static Path {
         let which: &[&str] = if folder.ends_with("release") {
             &["--package=pagemill", "--release"]
         } else {
-            &["--workspace", "--bins", "--tests"]
+            &["--workspace", "--bins", "--test=tidiness"]
         };
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet"]).args(which).current_dir(root());

@@ -198,3 +198,15 @@ fn dashboards_ask_only_for_metrics_that_are_explained() {
         }
     }
 }
+
+#[test]
+fn every_role_can_write_its_cache_though_its_root_is_read_only() {
+    for role in ["coordinator", "worker"] {
+        let manifest = read(&format!("deploy/kubernetes/base/{role}.yaml"));
+        assert!(manifest.contains("readOnlyRootFilesystem: true"), "{role}");
+        assert!(manifest.contains("{name: cache, mountPath: /var/cache/pagemill}"), "{role}");
+        let compose = read("deploy/compose/compose.yaml");
+        let service = compose.split(&format!("\n  {role}:\n")).nth(1).unwrap().split("\n\n").next().unwrap();
+        assert!(service.contains("/var/cache/pagemill\""), "{role}: {service}");
+    }
+}

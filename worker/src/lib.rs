@@ -36,7 +36,7 @@ mod staged;
 mod standing;
 
 pub use error::WorkerError;
-pub use session::{RemoteSession, Session};
+pub use session::{Approach, RemoteSession, Session};
 
 use http::Observed;
 use metrics::Metrics;

@@ -30,19 +30,29 @@ pub enum Session {
     Remote(RemoteSession),
 }
 
-/// How a coordinator is reached.
+/// How coordinators are reached. Asked anew for each connection: renewed certificates and tokens need no restart.
 #[derive(Clone)]
-pub struct RemoteSession {
-    /// The coordinators' addresses, tried in turn; not empty.
-    pub endpoints: Vec<Endpoint>,
-    /// The worker's token as the header's value, `Bearer …`, where the coordinator asks for one.
-    pub authorization: Option<MetadataValue<Ascii>>,
+pub struct RemoteSession(Arc<dyn Fn() -> Result<Approach, String> + Send + Sync>);
+
+impl RemoteSession {
+    /// Coordinators that are reached as `approach` says. Where it fails, in words, it is asked again later.
+    pub fn new(approach: impl Fn() -> Result<Approach, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(approach))
+    }
 }
 
 impl std::fmt::Debug for RemoteSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RemoteSession").field("endpoints", &self.endpoints).finish_non_exhaustive()
+        f.debug_struct("RemoteSession").finish_non_exhaustive()
     }
+}
+
+/// Where coordinators are, and what they are shown.
+pub struct Approach {
+    /// The coordinators' addresses, tried in turn; not empty.
+    pub endpoints: Vec<Endpoint>,
+    /// The worker's token as the header's value, `Bearer …`, where the coordinator asks for one.
+    pub authorization: Option<MetadataValue<Ascii>>,
 }
 
 /// Time that a coordinator has to answer a hello.
@@ -81,14 +91,24 @@ impl From<Status> for End {
 /// Keeps a session, with one coordinator after another. Returns only when one of them refuses the worker.
 pub(crate) async fn keep(remote: RemoteSession, hello: Hello, standing: Arc<Standing>) -> WorkerError {
     let mut back_off = BackOff::default();
-    let mut endpoints = remote.endpoints.iter().cycle();
+    let mut turn = 0;
     loop {
-        let Some(endpoint) = endpoints.next() else {
+        let approach = match (remote.0)() {
+            Ok(approach) => approach,
+            Err(why) => {
+                // A pair of files that is being replaced fits again when its other half comes.
+                tracing::warn!(why, "can't prepare a connection to a coordinator; trying again");
+                tokio::time::sleep(back_off.next_wait()).await;
+                continue;
+            }
+        };
+        let Some(endpoint) = approach.endpoints.get(turn % approach.endpoints.len().max(1)) else {
             return WorkerError::Refused { address: "?".into(), why: "no address is set".into() };
         };
+        turn += 1;
         let address = endpoint.uri().to_string();
         let mut was_welcome = false;
-        let end = hold(endpoint, &remote, &hello, &standing, &mut was_welcome).await;
+        let end = hold(endpoint, approach.authorization, &hello, &standing, &mut was_welcome).await;
         if was_welcome {
             back_off = BackOff::default();
         }
@@ -109,7 +129,7 @@ pub(crate) async fn keep(remote: RemoteSession, hello: Hello, standing: Arc<Stan
 /// Holds a session with one coordinator until it ends.
 async fn hold(
     endpoint: &Endpoint,
-    remote: &RemoteSession,
+    authorization: Option<MetadataValue<Ascii>>,
     hello: &Hello,
     standing: &Standing,
     was_welcome: &mut bool,
@@ -121,8 +141,8 @@ async fn hold(
     let (outbox, outgoing) = mpsc::channel(BEATS_WAITING_MAX);
     say(&outbox, Said::Hello(hello.clone()))?;
     let mut request = Request::new(ReceiverStream::new(outgoing));
-    if let Some(authorization) = &remote.authorization {
-        request.metadata_mut().insert("authorization", authorization.clone());
+    if let Some(authorization) = authorization {
+        request.metadata_mut().insert("authorization", authorization);
     }
     let silent = |_| End::Lost("no answer to the hello".into());
     let mut answers = timeout(WELCOME_WAIT, client.session(request)).await.map_err(silent)??.into_inner();

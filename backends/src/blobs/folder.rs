@@ -183,6 +183,10 @@ impl Blobs for FolderBlobs {
         Box::pin(futures::stream::empty())
     }
 
+    async fn check_blob(&self, name: &BlobName) -> Result<u64, BlobError> {
+        Err(not_served(&format!("check of {name}")))
+    }
+
     async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError> {
         Err(not_served(&format!("removal of {name}")))
     }

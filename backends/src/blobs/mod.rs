@@ -86,6 +86,10 @@ pub trait Blobs: Send + Sync {
     /// A cluster's blobs that were put there before that time. An output folder is its user's: there are none.
     fn old_blobs(&self, put_before: SystemTime) -> BoxStream<'static, Result<BlobName, BlobError>>;
 
+    /// Reads a cluster's blob through, and returns its size in bytes; [`BlobError::Damaged`] where its bytes are not what its
+    /// name says.
+    async fn check_blob(&self, name: &BlobName) -> Result<u64, BlobError>;
+
     /// Removes a blob that nothing names; one that is not there is no error.
     async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError>;
 }

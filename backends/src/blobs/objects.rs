@@ -149,6 +149,15 @@ impl Blobs for ObjectBlobs {
         listing.flatten_stream().boxed()
     }
 
+    async fn check_blob(&self, name: &BlobName) -> Result<u64, BlobError> {
+        let mut pieces = pieces::checked(self.bucket.get(name, 0).await?, name.hash());
+        let mut bytes = 0;
+        while let Some(piece) = pieces.try_next().await? {
+            bytes += piece.len() as u64;
+        }
+        Ok(bytes)
+    }
+
     async fn remove_blob(&self, name: &BlobName) -> Result<(), BlobError> {
         self.bucket.remove(name).await
     }

@@ -174,7 +174,7 @@ pub trait Store: Send + Sync {
     /// All fingerprints that a job's pages were read with.
     async fn fingerprints(&self, job: JobId) -> Result<Vec<Fingerprint>, StoreError>;
 
-    /// Hashes of the blobs that rows name, from `after` on, of at most `rows_max` rows; a hash may come repeatedly.
+    /// The blobs that rows name, from `after` on, of at most `rows_max` rows; one may come repeatedly.
     async fn named_blobs(&self, after: NamedCursor, rows_max: u32) -> Result<NamedBlobs, StoreError>;
 }
 

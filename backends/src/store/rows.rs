@@ -1,6 +1,5 @@
 //! What a store takes and gives.
 
-use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::{DocumentId, JobId, ShardAttempt, WorkerId};
 use pagemill_domain::job::Urgency;
 use pagemill_domain::ledger::Ledger;
@@ -9,6 +8,8 @@ use pagemill_domain::page::{PageState, PageSummary};
 use pagemill_domain::recipe::Recipe;
 use pagemill_domain::scan::{Dpi, DpiRule, Rejection, SourceKind};
 use pagemill_domain::shard::{FileStamp, SourceLocation, Stage};
+
+use crate::blobs::BlobName;
 
 /// A source on its way into a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -410,8 +411,8 @@ impl Default for NamedCursor {
 /// Some of the blobs that rows name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedBlobs {
-    /// What they hash to.
-    pub hashes: Vec<ContentHash>,
+    /// What they are called; one may come repeatedly.
+    pub blobs: Vec<BlobName>,
     /// Where the listing goes on; `None` at its end.
     pub next: Option<NamedCursor>,
 }

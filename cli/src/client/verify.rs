@@ -31,5 +31,5 @@ pub(crate) async fn check(job: i64, settings: &Settings) -> Result<Findings, Fai
     } else {
         complain("ledger", "the job is not finished: pagemill watch tells when it is".into());
     }
-    Ok(Findings { files, complaints })
+    Ok(Findings::of_report(files, complaints))
 }

@@ -4,7 +4,7 @@
 //! An entry is written before what it tells of is done, and what can't be entered is not done.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -95,12 +95,28 @@ pub struct AuditEnd {
 }
 
 impl AuditLog {
-    /// Goes on at the end of that log, or begins it. What is there is checked first.
+    /// Goes on at the end of that log, or begins it. What is there is checked first. An entry that a crash left
+    /// half-written is cut off, and that is entered: what it would have told of was never done.
     pub(crate) fn open(file: &Path) -> Result<Self, AuditError> {
+        let torn = cut_off_torn_entry(file)?;
         let AuditEnd { entries, hash } = verify(file)?;
         tracing::info!(entries, hash, "audit log goes on");
         let end = end(file, entries, hash)?;
-        Ok(Self { file: file.to_owned(), end: Mutex::new(end) })
+        let log = Self { file: file.to_owned(), end: Mutex::new(end) };
+        if let Some(torn) = torn {
+            tracing::warn!(torn, "an entry of the audit log was half-written; it was cut off");
+            log.enter(&Entry {
+                unix_ms: super::now_unix_ms(),
+                caller: "coordinator",
+                tenant: "",
+                role: "",
+                rpc: "audit/repair",
+                job: 0,
+                about: &torn,
+                admitted: true,
+            })?;
+        }
+        Ok(log)
     }
 
     /// Appends.
@@ -113,7 +129,11 @@ impl AuditLog {
         let body = serde_json::to_string(&chained).map_err(io::Error::from)?;
         let hash = ContentHash::of(body.as_bytes()).to_string();
         let line = format!("{},\"hash\":\"{hash}\"}}\n", body.trim_end_matches('}'));
-        end.file.write_all(line.as_bytes())?;
+        if let Err(error) = end.file.write_all(line.as_bytes()) {
+            // Of a full disk: the next entry follows the last whole one.
+            end.file.set_len(end.bytes)?;
+            return Err(error.into());
+        }
         end.bytes += line.len() as u64;
         end.number += 1;
         end.hash = hash;
@@ -143,6 +163,32 @@ fn set_aside(file: &Path, number: u64) -> PathBuf {
     name.into()
 }
 
+/// Cuts off what stands behind the last line end of the file that is written; returns it in words, by its length and hash.
+fn cut_off_torn_entry(file: &Path) -> io::Result<Option<String>> {
+    let mut file = match OpenOptions::new().read(true).write(true).open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let bytes = file.metadata()?.len();
+    let tail_begin = bytes.saturating_sub(LINE_BYTES_MAX as u64);
+    file.seek(SeekFrom::Start(tail_begin))?;
+    let mut tail = Vec::new();
+    (&mut file).take(LINE_BYTES_MAX as u64).read_to_end(&mut tail)?;
+    let whole = match tail.iter().rposition(|byte| *byte == b'\n') {
+        Some(end) => end + 1,
+        None if tail_begin == 0 => 0,
+        // No entry is that long: not ours to repair.
+        None => return Ok(None),
+    };
+    let torn = &tail[whole..];
+    if torn.is_empty() {
+        return Ok(None);
+    }
+    file.set_len(tail_begin + whole as u64)?;
+    file.sync_all()?;
+    Ok(Some(format!("cut off {} bytes of an entry, SHA-256 {}", torn.len(), ContentHash::of(torn))))
+}
+
 /// Reads a whole log, the files that were set aside first, and checks every link of the chain.
 pub fn verify(file: &Path) -> Result<AuditEnd, AuditError> {
     let mut end = AuditEnd { entries: 0, hash: BEGINNING.into() };
@@ -151,7 +197,7 @@ pub fn verify(file: &Path) -> Result<AuditEnd, AuditError> {
         let mut line = Vec::new();
         loop {
             line.clear();
-            let bytes = io::Read::take(&mut lines, LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+            let bytes = Read::take(&mut lines, LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
             if bytes == 0 {
                 break;
             }
@@ -228,14 +274,34 @@ mod tests {
         let swapped = [lines[0], lines[2], lines[1], lines[3], lines[4]].join("\n") + "\n";
         let doubled = [lines[0], lines[0], lines[1]].join("\n") + "\n";
         let first_gone = lines[1..].join("\n") + "\n";
-        let cut_in_a_line = whole[..whole.len() - 9].to_owned();
-        for (tampered, at) in
-            [(changed, 2), (removed, 2), (swapped, 2), (doubled, 2), (first_gone, 1), (cut_in_a_line, 5)]
-        {
+        for (tampered, at) in [(changed, 2), (removed, 2), (swapped, 2), (doubled, 2), (first_gone, 1)] {
             fs::write(&file, &tampered).unwrap();
             let found = verify(&file).unwrap_err();
             assert!(matches!(found, AuditError::Broken { number } if number == at), "{found}\n{tampered}");
             assert!(AuditLog::open(&file).is_err());
+        }
+    }
+
+    #[test]
+    fn an_entry_that_a_crash_tore_is_cut_off_and_that_is_entered() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let log = AuditLog::open(&file).unwrap();
+        (1..=3).for_each(|job| enter(&log, job));
+        drop(log);
+        let whole = fs::read(&file).unwrap();
+        let second_line = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        // Wherever it is torn, in its first line and in a later one, down to the line end that is missing.
+        for length in [1, second_line - 1, second_line + 1, second_line + 60, whole.len() - 1] {
+            fs::write(&file, &whole[..length]).unwrap();
+            assert!(verify(&file).is_err());
+            let log = AuditLog::open(&file).unwrap();
+            enter(&log, 9);
+            let entries = whole[..length].iter().filter(|byte| **byte == b'\n').count();
+            assert_eq!(verify(&file).unwrap().entries, entries as u64 + 2);
+            let text = fs::read_to_string(&file).unwrap();
+            let told = text.lines().nth(entries).unwrap();
+            assert!(told.contains("audit/repair") && told.contains("cut off"), "{told}");
         }
     }
 

@@ -197,9 +197,8 @@ impl Access {
     fn enter<R: Rpc>(&self, caller: &Caller, request: &R, admitted: bool) -> Result<(), Status> {
         let Some(audit) = &self.0.audit else { return Ok(()) };
         let about: String = request.about().chars().take(ABOUT_LETTERS_MAX).collect();
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let entry = Entry {
-            unix_ms: since_1970.as_millis() as u64,
+            unix_ms: now_unix_ms(),
             caller: &caller.name,
             tenant: &caller.tenant,
             role: caller.role.name(),
@@ -226,6 +225,11 @@ fn anybody() -> Caller {
 /// Whether the connection came with a certificate; the handshake has checked that our client CA signed it.
 fn is_certified<T>(request: &Request<T>) -> bool {
     request.peer_certs().is_some_and(|certificates| !certificates.is_empty())
+}
+
+/// Now, in milliseconds since 1970.
+fn now_unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Leadership {
         let pages = futures::stream::try_unfold(Some(NamedCursor::default()), move |next| async move {
             let Some(after) = next else { return Ok(None) };
             let page = store.named_blobs(after, ROWS_PER_READ).await?;
-            let hashes = futures::stream::iter(page.hashes.into_iter().map(Ok));
+            let hashes = futures::stream::iter(page.blobs.into_iter().map(|blob| Ok(blob.hash())));
             Ok::<_, CoordinatorError>(Some((hashes, page.next)))
         });
         pages.try_flatten()

@@ -7,14 +7,12 @@ use std::path::{Path, PathBuf};
 use pagemill_coordinator::access::{Access, AccessConfig};
 use pagemill_coordinator::{ServeConfig, ServeError, Server, Tls, TlsFiles};
 use pagemill_domain::hash::ContentHash;
+use pagemill_test_services::Authority;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 
-use certificates::Authority;
-
-mod certificates;
 #[path = "../grpc/cluster.rs"]
 #[allow(dead_code, reason = "shared with the tests of gRPC")]
 mod cluster;

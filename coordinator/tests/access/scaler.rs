@@ -9,8 +9,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 
 use crate::Guarded;
-use crate::certificates::Authority;
 use crate::cluster::{Cluster, PATIENCE};
+use pagemill_test_services::Authority;
 
 fn object(metadata: &[(&str, &str)]) -> ScaledObjectRef {
     // KEDA hands on all of the trigger's metadata, its own included.

@@ -9,6 +9,7 @@ use pagemill_coordinator::{ServeConfig, ServeError, Server, Tls};
 use pagemill_proto::v1;
 use pagemill_proto::v1::jobs_client::JobsClient;
 use pagemill_proto::v1::workers_client::WorkersClient;
+use pagemill_test_services::Authority;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,7 +17,6 @@ use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::certificates::Authority;
 use crate::{Guarded, cluster, files, with_token, write_tokens};
 
 /// Longer than files are left unlooked at.

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that meets the unexpected fails")]
 #![allow(clippy::must_use_candidate, reason = "called for the check, too")]
 
+mod authority;
 mod daemon;
 mod http;
 mod place;
@@ -15,6 +16,7 @@ mod rabbitmq;
 mod s3;
 mod usage;
 
+pub use authority::Authority;
 pub use daemon::{Daemon, wait_until};
 pub use http::{Answer, request};
 pub use place::{Place, free_port};

@@ -61,10 +61,21 @@ impl Postgres {
 
     /// Runs a statement in a database (or its URL) as its owner; returns the rows, their columns parted by `|`.
     pub fn sql(&self, database: &str, statement: &str) -> String {
-        let database = database.rsplit('/').next().unwrap();
         let output = self.psql(database, statement).output().unwrap();
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Writes a database (or that of a URL) to a file, as `docs/operating.md` says, while it is being written to.
+    pub fn dump(&self, database: &str, file: &Path) {
+        let mut dump = self.client("pg_dump", database);
+        run(dump.args(["--format=custom", "--file"]).arg(file));
+    }
+
+    /// Fills an empty database from such a file.
+    pub fn restore(&self, database: &str, file: &Path) {
+        let mut restore = self.client("pg_restore", database);
+        run(restore.args(["--no-owner", "--exit-on-error"]).arg(file));
     }
 
     /// `kill -9` of the server; its children follow it by themselves.
@@ -92,11 +103,23 @@ impl Postgres {
     }
 
     fn psql(&self, database: &str, statement: &str) -> Command {
-        let mut psql = Command::new(Path::new(PROGRAMS).join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        psql.args(["-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", "-c", statement]);
+        let mut psql = self.client("psql", database);
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", statement]);
         psql
     }
+
+    /// A client program that asks a database (or that of a URL) as its owner.
+    fn client(&self, program: &str, database: &str) -> Command {
+        let mut client = Command::new(Path::new(PROGRAMS).join(program));
+        client.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"]);
+        client.args(["-d", database.rsplit('/').next().unwrap()]);
+        client
+    }
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn server(place: &Place, port: u16) -> Command {

@@ -79,7 +79,8 @@ async fn start(directive: v1::Directive, refusal: Option<Status>) -> SocketAddr 
 
 fn remote(addresses: &[SocketAddr]) -> RemoteSession {
     let endpoint = |address| Endpoint::from_shared(format!("http://{address}")).unwrap();
-    RemoteSession { endpoints: addresses.iter().map(endpoint).collect(), authorization: None }
+    let endpoints: Vec<_> = addresses.iter().map(endpoint).collect();
+    RemoteSession::new(move || Ok(Approach { endpoints: endpoints.clone(), authorization: None }))
 }
 
 fn applicant(addresses: &[SocketAddr]) -> (Arc<Standing>, tokio::task::JoinHandle<WorkerError>) {
@@ -120,4 +121,20 @@ async fn a_refusal_says_why() {
     let error = session.await.unwrap().to_string();
     assert!(error.contains("refuses this worker") && error.contains("needs 2"), "{error}");
     assert_eq!(standing.duty(), Duty::Wait);
+}
+
+#[tokio::test]
+async fn what_is_shown_is_read_anew_for_each_connection() {
+    let (address, standing) = (start(v1::Directive::Serve, None).await, Standing::applicant(2));
+    let half_written = std::sync::atomic::AtomicBool::new(true);
+    let session = RemoteSession::new(move || {
+        if half_written.swap(false, std::sync::atomic::Ordering::Relaxed) {
+            return Err("certificate and key are no pair".into());
+        }
+        let endpoints = vec![Endpoint::from_shared(format!("http://{address}")).unwrap()];
+        Ok(Approach { endpoints, authorization: None })
+    });
+    let session = tokio::spawn(keep(session, hello("w", "f".into(), 2), standing.clone()));
+    assert!(standing.may_take().await);
+    session.abort();
 }

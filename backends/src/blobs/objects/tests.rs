@@ -177,10 +177,21 @@ async fn a_flipped_byte_is_found_and_healed() {
         let source = blobs.open_source(&source, None).await.map(drop);
         [result, artifact, source]
     };
+    let names =
+        [BlobName::Source { tenant: "a".into(), hash }, BlobName::Result(hash), BlobName::Artifact(hash)];
+    for name in &names {
+        assert!(matches!(blobs.check_blob(name).await, Err(BlobError::Missing(_))));
+    }
     put_all().await;
+    for name in &names {
+        assert_eq!(blobs.check_blob(name).await.unwrap(), 8);
+    }
     let raw = raw(&url, server);
     for key in keys(raw.as_ref()).await {
         raw.put(&key.as_str().into(), "c0ntents".into()).await.unwrap();
+    }
+    for name in &names {
+        assert!(matches!(blobs.check_blob(name).await, Err(BlobError::Damaged(found)) if found == hash));
     }
     for found in read_all().await {
         assert!(matches!(found, Err(BlobError::Damaged(found)) if found == hash), "{found:?}");

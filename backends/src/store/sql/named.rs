@@ -1,11 +1,11 @@
 //! The blobs that rows name, a page of rows at a time, in the order of the rows: sources, then pages, then artifacts. What
 //! is not among them is an orphan.
 
-use pagemill_domain::hash::ContentHash;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
 
 use super::super::dialect::Connection;
 use super::statement::{from_json, statement};
+use crate::blobs::BlobName;
 use crate::store::{NamedBlobs, NamedCursor, PageCursor, StoreError};
 
 pub(super) async fn blobs(
@@ -24,17 +24,17 @@ async fn sources(db: &mut Connection, after: i64, rows_max: u32) -> Result<Named
     let select = "SELECT id, location FROM source WHERE id > $1 ORDER BY id LIMIT $2";
     let rows: Vec<(i64, String)> =
         statement("list named sources", select).bind(after).bind(i64::from(rows_max)).all(db).await?;
-    let mut hashes = Vec::new();
+    let mut blobs = Vec::new();
     for (_, location) in &rows {
-        if let SourceLocation::Blob { hash, .. } = from_json("a source's location", location)? {
-            hashes.push(hash);
+        if let SourceLocation::Blob { tenant, hash } = from_json("a source's location", location)? {
+            blobs.push(BlobName::Source { tenant, hash });
         }
     }
     let next = match rows.last() {
         Some(&(after, _)) => NamedCursor::Sources { after },
         None => NamedCursor::Pages { after: PageCursor::default() },
     };
-    Ok(NamedBlobs { hashes, next: Some(next) })
+    Ok(NamedBlobs { blobs, next: Some(next) })
 }
 
 async fn pages(db: &mut Connection, after: PageCursor, rows_max: u32) -> Result<NamedBlobs, StoreError> {
@@ -47,18 +47,18 @@ async fn pages(db: &mut Connection, after: PageCursor, rows_max: u32) -> Result<
         .all(db)
         .await?;
     let blob = |(_, _, result): &(i64, i64, String)| {
-        from_json("a page's result", result).map(|result: ResultRef| result.blob)
+        from_json("a page's result", result).map(|result: ResultRef| BlobName::Result(result.blob))
     };
-    let mut hashes = rows.iter().map(blob).collect::<Result<Vec<ContentHash>, _>>()?;
+    let mut blobs = rows.iter().map(blob).collect::<Result<Vec<_>, _>>()?;
     // Pages of a shard share their blob.
-    hashes.dedup();
+    blobs.dedup();
     let next = match rows.last() {
         Some(&(source, number, _)) => {
             NamedCursor::Pages { after: PageCursor { source, number: number as u32 } }
         }
         None => NamedCursor::Artifacts { document: 0, name: String::new() },
     };
-    Ok(NamedBlobs { hashes, next: Some(next) })
+    Ok(NamedBlobs { blobs, next: Some(next) })
 }
 
 async fn artifacts(
@@ -77,10 +77,10 @@ async fn artifacts(
         .await?;
     let hash = |(_, _, hash): &(i64, String, String)| {
         let unreadable = |_| StoreError::Unreadable { what: "an artifact's hash", found: hash.clone() };
-        hash.parse().map_err(unreadable)
+        hash.parse().map(BlobName::Artifact).map_err(unreadable)
     };
-    let hashes = rows.iter().map(hash).collect::<Result<_, _>>()?;
+    let blobs = rows.iter().map(hash).collect::<Result<_, _>>()?;
     let last = rows.into_iter().last();
     let next = last.map(|(document, name, _)| NamedCursor::Artifacts { document, name });
-    Ok(NamedBlobs { hashes, next })
+    Ok(NamedBlobs { blobs, next })
 }

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-use tempfile::TempDir;
+use crate::Place;
 
 /// A certificate authority.
-pub(crate) struct Authority(TempDir);
+pub struct Authority(Place);
 
 impl Authority {
-    pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    /// One of its own, with a key of its own.
+    pub fn new() -> Self {
+        let folder = Place::new("authority");
         openssl(
             folder.path(),
             "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt",
@@ -19,17 +20,17 @@ impl Authority {
     }
 
     /// Its own certificate in PEM.
-    pub(crate) fn certificate(&self) -> String {
-        std::fs::read_to_string(self.0.path().join("ca.crt")).unwrap()
+    pub fn certificate(&self) -> String {
+        std::fs::read_to_string(self.0.join("ca.crt")).unwrap()
     }
 
     /// Puts its certificate into `folder` as ca.crt.
-    pub(crate) fn write(&self, folder: &Path) {
+    pub fn write(&self, folder: &Path) {
         std::fs::write(folder.join("ca.crt"), self.certificate()).unwrap();
     }
 
     /// Puts NAME.crt and NAME.key into `folder`: for `localhost`, and for a client.
-    pub(crate) fn sign(&self, name: &str, folder: &Path) {
+    pub fn sign(&self, name: &str, folder: &Path) {
         let own = self.0.path();
         let extensions = "subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\nbasicConstraints=CA:FALSE\n";
         std::fs::write(own.join("extensions"), extensions).unwrap();
@@ -47,6 +48,12 @@ impl Authority {
             std::fs::copy(own.join(format!("leaf.{ending}")), folder.join(format!("{name}.{ending}")))
                 .unwrap();
         }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
