@@ -130,7 +130,7 @@ fn a_rolling_upgrade_under_load_loses_nothing_and_a_worker_that_does_not_fit_is_
     let refused = cluster.add_worker_in(&[], |command| {
         command.env("PAGEMILL_COORDINATOR_URL", &too_new);
     });
-    wait_until("the worker that does not fit ends", Duration::from_secs(60), || !refused.daemon.is_running());
+    wait_until("the worker that does not fit ends", Duration::from_mins(1), || !refused.daemon.is_running());
     let said = refused.daemon.log();
     for part in ["speaks protocol version 2", "speaks 1 to 1", "upgrade coordinators first", "worker_refused"]
     {
