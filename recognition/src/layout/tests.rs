@@ -225,3 +225,13 @@ fn a_head_without_walls_on_a_ruled_table_is_split_where_its_columns_are() {
     }
     assert_eq!(tables(&page), [(3, 3, vec![1; 9])]);
 }
+
+#[test]
+fn a_crease_through_a_line_leaves_the_line() {
+    let mut page = page();
+    for row in 0..6 {
+        write(&mut page, 150, 1250, 600 + row * 32);
+    }
+    fill(&mut page, 0, 656, WIDTH, 3);
+    assert_eq!(order(&page).len(), 6);
+}
