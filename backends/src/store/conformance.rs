@@ -21,6 +21,7 @@ use super::{JobState, LeaderLease, NewSource, PageCursor, Reclaim, ShardOrder, S
 mod leadership;
 mod named;
 mod operators;
+mod totals;
 
 pub(crate) type Check = fn(Box<dyn Store>) -> BoxFuture<'static, ()>;
 
@@ -64,6 +65,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!(operators::keys_name_jobs_of_their_tenant),
     check!(operators::orders_share_the_room_and_say_what_is_express),
     check!(operators::demands_are_ranked_and_figures_summed),
+    check!(totals::figures_are_the_sum_of_all_jobs_whatever_becomes_of_them),
     check!(operators::abandoned_drafts_expire),
     check!(operators::a_shard_answers_only_for_what_it_holds),
     check!(operators::results_and_artifacts_are_found_by_their_job),

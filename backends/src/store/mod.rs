@@ -69,7 +69,7 @@ pub trait Store: Send + Sync {
     /// What each sealed, unfinished job has waiting; at most `rows_max`, the most urgent first.
     async fn demands(&self, rows_max: u32) -> Result<Vec<Demand>, StoreError>;
 
-    /// The figures of all jobs together; no rows are counted for them.
+    /// The figures of all jobs together; no rows are counted for them, and finished jobs cost nothing.
     async fn figures(&self) -> Result<StoreFigures, StoreError>;
 
     /// Who leads, as far as the store knows.

@@ -12,7 +12,7 @@ use crate::{Coordinator, CoordinatorError, LeaseConfig, now_unix_seconds};
 /// How often the figures are brought up to date.
 const FIGURES_TICK: Duration = Duration::from_secs(5);
 
-/// The store sums all jobs up for them. With a million jobs that takes a second: then they are brought up to date so
+/// The store sums the unfinished jobs up for them. With very many that takes a while: then they are brought up to date so
 /// much more seldom that it stays the twentieth part of the time.
 const FIGURES_PART: u32 = 20;
 

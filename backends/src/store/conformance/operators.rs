@@ -23,19 +23,19 @@ async fn open_for(store: &dyn Store, tenant: &str, key: &str, paths: &[&str]) ->
     job
 }
 
-async fn submit_for(store: &dyn Store, tenant: &str, key: &str, paths: &[&str]) -> JobId {
+pub(super) async fn submit_for(store: &dyn Store, tenant: &str, key: &str, paths: &[&str]) -> JobId {
     let job = open_for(store, tenant, key, paths).await;
     store.seal(job).await.unwrap();
     job
 }
 
-async fn cut_of(store: &dyn Store, job: JobId) -> Vec<Shard> {
+pub(super) async fn cut_of(store: &dyn Store, job: JobId) -> Vec<Shard> {
     let order = ShardOrder { job, shards_max: 16, sizes: SIZES, express: false };
     store.cut_shards(EPOCH, &[order]).await.unwrap()
 }
 
 /// Works on a job until nothing is left: sources named `bad…` are rejected, of the others the page 2 of 4 crashes.
-async fn work_with_failures(store: &dyn Store, job: JobId) {
+pub(super) async fn work_with_failures(store: &dyn Store, job: JobId) {
     let limits = Limits { faults_max: 1, ..Limits::default() };
     loop {
         let shards = cut_of(store, job).await;

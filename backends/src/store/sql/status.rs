@@ -134,12 +134,16 @@ pub(super) async fn list(
     after: JobId,
     rows_max: u32,
 ) -> Result<Vec<JobRow>, StoreError> {
-    let select = "SELECT * FROM job WHERE id > $1 AND ($2 IS NULL OR tenant = $2)
-        AND (NOT $3 OR state IN ('draft', 'sealed')) ORDER BY id LIMIT $4";
+    // Two texts: with one, finished jobs would be read to be passed over.
+    let select = if filter.open_only {
+        "SELECT * FROM job WHERE id > $1 AND ($2 IS NULL OR tenant = $2) AND state IN ('draft', 'sealed')
+            ORDER BY id LIMIT $3"
+    } else {
+        "SELECT * FROM job WHERE id > $1 AND ($2 IS NULL OR tenant = $2) ORDER BY id LIMIT $3"
+    };
     let rows: Vec<JobColumns> = statement("list jobs", select)
         .bind(after.0)
         .bind(&filter.tenant)
-        .bind(filter.open_only)
         .bind(i64::from(rows_max))
         .all(db)
         .await?;
@@ -198,22 +202,32 @@ struct FigureColumns {
     oldest_pending: Option<i64>,
 }
 
-const FIGURES: &str = "SELECT
-    CAST(coalesce(sum(sources_submitted), 0) AS BIGINT) AS sources_submitted,
-    CAST(coalesce(sum(sources_inspected), 0) AS BIGINT) AS sources_inspected,
-    CAST(coalesce(sum(sources_rejected), 0) AS BIGINT) AS sources_rejected,
-    CAST(coalesce(sum(sources_cancelled), 0) AS BIGINT) AS sources_cancelled,
-    CAST(coalesce(sum(pages_declared), 0) AS BIGINT) AS pages_declared,
-    CAST(coalesce(sum(pages_recognised), 0) AS BIGINT) AS pages_recognised,
-    CAST(coalesce(sum(pages_blank), 0) AS BIGINT) AS pages_blank,
-    CAST(coalesce(sum(pages_kept), 0) AS BIGINT) AS pages_kept,
-    CAST(coalesce(sum(pages_dead), 0) AS BIGINT) AS pages_dead,
-    CAST(coalesce(sum(pages_cancelled), 0) AS BIGINT) AS pages_cancelled,
-    CAST(coalesce(sum(documents_arranged), 0) AS BIGINT) AS documents_arranged,
-    CAST(coalesce(sum(documents_delivered), 0) AS BIGINT) AS documents_delivered,
-    CAST(coalesce(sum(documents_failed), 0) AS BIGINT) AS documents_failed,
-    CAST(coalesce(sum(outcomes_ignored), 0) AS BIGINT) + (SELECT outcomes_ignored FROM total) AS outcomes_ignored,
-    CAST(coalesce(sum(CASE WHEN state = 'sealed' THEN sources_submitted - sources_inspected - sources_rejected
+/// The sum of a counter over all jobs: the unfinished ones, and what the finished ones add up to.
+macro_rules! of_all_jobs {
+    ($($column:literal),*) => {
+        concat!($("CAST(coalesce(sum(", $column, "), 0) AS BIGINT) + (SELECT ", $column, " FROM total) AS ", $column, ", "),*)
+    };
+}
+
+const FIGURES: &str = concat!(
+    "SELECT ",
+    of_all_jobs!(
+        "sources_submitted",
+        "sources_inspected",
+        "sources_rejected",
+        "sources_cancelled",
+        "pages_declared",
+        "pages_recognised",
+        "pages_blank",
+        "pages_kept",
+        "pages_dead",
+        "pages_cancelled",
+        "documents_arranged",
+        "documents_delivered",
+        "documents_failed",
+        "outcomes_ignored"
+    ),
+    "CAST(coalesce(sum(CASE WHEN state = 'sealed' THEN sources_submitted - sources_inspected - sources_rejected
         ELSE 0 END), 0) AS BIGINT) AS sources_pending,
     CAST(coalesce(sum(CASE WHEN state = 'sealed' THEN pages_declared - pages_recognised - pages_blank - pages_kept
         - pages_dead ELSE 0 END), 0) AS BIGINT) AS pages_pending,
@@ -222,7 +236,8 @@ const FIGURES: &str = "SELECT
     min(CASE WHEN state = 'sealed' AND (sources_submitted > sources_inspected + sources_rejected
         OR pages_declared > pages_recognised + pages_blank + pages_kept + pages_dead
         OR documents_arranged > documents_delivered + documents_failed) THEN created END) AS oldest_pending
-    FROM job";
+    FROM job WHERE state IN ('draft', 'sealed')"
+);
 
 pub(super) async fn figures(db: &mut Connection) -> Result<StoreFigures, StoreError> {
     let row: FigureColumns = statement("sum jobs up", FIGURES).one(db).await?;
