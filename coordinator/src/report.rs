@@ -266,7 +266,11 @@ impl LedgerReport {
 
     fn add_document(&mut self, row: &DocumentRow) {
         if row.failed {
-            self.add_exception(&row.name, None, "could not be assembled (losses_max)");
+            self.add_exception(
+                &row.name,
+                None,
+                "could not be assembled: its source is gone or changed, or it was tried losses_max times",
+            );
         }
         for gap in &row.gaps {
             let what = format!("a placeholder stands for the image: {}", gap.reason);

@@ -126,6 +126,8 @@ pub enum DocumentResult {
         /// Pages whose image could not be delivered and why: a placeholder stands for each.
         gaps: Vec<Gap>,
     },
+    /// Its pages can't be had: final, another try changes nothing before somebody re-drives it.
+    Defect(PageDefect),
     /// It is to be assembled again.
     Lost(Loss),
 }

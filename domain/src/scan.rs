@@ -171,6 +171,9 @@ pub enum PageDefect {
     /// The source's content is no longer what was inspected.
     #[error("the file changed while the job ran")]
     Changed,
+    /// The source is no longer where it was when it was inspected.
+    #[error("the file is gone: {0}")]
+    Gone(String),
 }
 
 /// Why a whole source is refused. It is listed in the report and can be submitted again.
@@ -240,6 +243,7 @@ impl PageDefect {
             Self::Unsupported(_) => "page_unsupported",
             Self::Damaged(_) => "page_damaged",
             Self::Changed => "page_changed",
+            Self::Gone(_) => "page_source_gone",
         }
     }
 }

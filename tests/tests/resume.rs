@@ -63,6 +63,33 @@ fn ctrl_c_stops_softly_and_the_same_command_goes_on() {
 }
 
 #[test]
+fn a_file_that_vanishes_is_given_up_at_once_and_read_when_it_is_back() {
+    let workplace = workplace();
+    let (there, away) = (workplace.scans().join("6.jpg"), workplace.path().join("away.jpg"));
+    let mut run = workplace.start_ocr(&[&FLAGS[..], &["--workers", "1"]].concat());
+    // The first page was read, so all sources were inspected; the last one is some pages away.
+    let results = workplace.out().join(".pagemill/results");
+    let patience = Instant::now();
+    while !std::fs::read_dir(&results).is_ok_and(|mut results| results.next().is_some()) {
+        assert!(patience.elapsed() < Duration::from_mins(1), "no page was ever read");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::fs::rename(&there, &away).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(4));
+    let report = workplace.report();
+    assert_eq!(assert_balanced(&report)["dead"], 1, "{report}");
+    assert_eq!((&report["run"]["losses"], &report["run"]["faults"]), (&0.into(), &0.into()));
+    assert!(report.to_string().contains("page_source_gone"), "{report}");
+
+    std::fs::rename(&away, &there).unwrap();
+    workplace.ocr(&FLAGS).expect_exit(0);
+    assert_eq!(assert_balanced(&workplace.report())["recognised"], 6);
+    let untouched = self::workplace();
+    untouched.ocr(&FLAGS).expect_exit(0);
+    assert_eq!(workplace.artifacts(), untouched.artifacts());
+}
+
+#[test]
 fn a_second_run_at_the_same_time_is_kept_out() {
     let workplace = workplace();
     let mut first = workplace.start_ocr(&FLAGS);

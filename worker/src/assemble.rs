@@ -13,6 +13,7 @@ use pagemill_domain::page::PageState;
 use pagemill_domain::page_image::{Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::recipe::{Format, PdfPart, Recipe};
+use pagemill_domain::scan::PageDefect;
 use pagemill_domain::shard::{DocumentPlan, PlannedPage, PlannedSource};
 use pagemill_formats::artifact::{image_for, needs_text, one_file_per_page};
 use pagemill_formats::{DocumentInfo, DocumentPage, DocumentWriter, SourcedImage, WriteError, writer};
@@ -51,6 +52,10 @@ pub(crate) fn assemble(
                 tracing::warn!(document = plan.id.0, %loss, "a document could not be assembled");
                 return Ok(lost(plan, loss));
             }
+            Err(Stopped::Defect(defect)) => {
+                tracing::warn!(document = plan.id.0, %defect, "a document can't be assembled");
+                return Ok(DocumentReport { document: plan.id, result: DocumentResult::Defect(defect) });
+            }
             Err(Stopped::Halt(halt)) => return Err(halt),
         }
     }
@@ -61,11 +66,12 @@ pub(crate) fn lost(plan: &DocumentPlan, loss: Loss) -> DocumentReport {
     DocumentReport { document: plan.id, result: DocumentResult::Lost(loss) }
 }
 
-/// Why assembling stopped: the blob store is away, this machine's disk is full, the document can't be had now, or the
-/// work on it ends.
+/// Why assembling stopped: the blob store is away, this machine's disk is full, the document can't be had at all, or not
+/// now, or the work on it ends.
 enum Stopped {
     Away(BlobError),
     DiskFull(WorkerError),
+    Defect(PageDefect),
     Lost(Loss),
     Halt(Halt),
 }
@@ -108,9 +114,7 @@ impl From<WriteError> for Stopped {
 impl From<Unusable> for Stopped {
     fn from(unusable: Unusable) -> Self {
         match unusable {
-            Unusable::Changed => {
-                Self::Lost(Loss::Unavailable { what: "the file changed while the job ran".into() })
-            }
+            Unusable::Defect(defect) => Self::Defect(defect),
             Unusable::Lost(loss) => Self::Lost(loss),
         }
     }

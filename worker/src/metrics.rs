@@ -164,6 +164,7 @@ const fn page_labels(result: &PageResult) -> (&'static str, &'static str) {
 const fn document_labels(result: &DocumentResult) -> (&'static str, &'static str) {
     match result {
         DocumentResult::Delivered { .. } => ("done", ""),
+        DocumentResult::Defect(defect) => ("defect", defect.code()),
         DocumentResult::Lost(loss) => ("loss", loss.code()),
     }
 }

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use pagemill_backends::blobs::OpenedSource;
+use pagemill_backends::blobs::{BlobError, OpenedSource};
 use pagemill_domain::hash::{ContentHash, ContentHasher};
-use pagemill_domain::outcome::Loss;
+use pagemill_domain::outcome::{Loss, PageResult};
 use pagemill_domain::scan::PageDefect;
-use pagemill_domain::shard::{FileStamp, SourceRef};
+use pagemill_domain::shard::{FileStamp, SourceLocation, SourceRef};
 use pagemill_recognition::boxed::client::SourceFile;
 
 use crate::error::Halt;
@@ -25,19 +25,20 @@ pub(crate) struct OpenSource {
 }
 
 /// Why a source can't be worked on.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unusable {
-    /// Its content is another one now.
-    Changed,
+    /// It is gone, or its content is another one now: another try finds the same.
+    Defect(PageDefect),
     /// It can't be reached; it may be back later.
     Lost(Loss),
 }
 
 impl Unusable {
     /// The same as a page's result.
-    pub(crate) fn into_page_result(self) -> pagemill_domain::outcome::PageResult {
+    pub(crate) fn into_page_result(self) -> PageResult {
         match self {
-            Self::Changed => pagemill_domain::outcome::PageResult::Defect(PageDefect::Changed),
-            Self::Lost(loss) => pagemill_domain::outcome::PageResult::Lost(loss),
+            Self::Defect(defect) => PageResult::Defect(defect),
+            Self::Lost(loss) => PageResult::Lost(loss),
         }
     }
 }
@@ -45,7 +46,17 @@ impl Unusable {
 /// Opens an inspected source; the outer error ends the work on the shard.
 pub(crate) fn open(bench: &Bench, source: &SourceRef) -> Result<Result<OpenSource, Unusable>, Halt> {
     let fetched = bench.fetch(|| bench.blobs().open_source(&source.location, source.hash))?;
-    Ok(fetched.map_err(|error| lost(&error)).and_then(|opened| check(opened, source)))
+    Ok(fetched.map_err(|error| unusable(&error, &source.location)).and_then(|opened| check(opened, source)))
+}
+
+/// A source that is away may come back. One that the place where it was can be asked for, and which is not there or is
+/// another one, stays so until somebody does something about it and re-drives its pages.
+fn unusable(error: &BlobError, location: &SourceLocation) -> Unusable {
+    match (error, location) {
+        (BlobError::Damaged(_), SourceLocation::Object(_)) => Unusable::Defect(PageDefect::Changed),
+        (error, _) if error.is_gone() => Unusable::Defect(PageDefect::Gone(error.to_string())),
+        (error, _) => lost(error),
+    }
 }
 
 fn lost(error: &dyn std::fmt::Display) -> Unusable {
@@ -58,7 +69,7 @@ fn check(opened: OpenedSource, source: &SourceRef) -> Result<OpenSource, Unusabl
     if !opened.hash_checked && found != source.stamp {
         let hash = hash(&file).map_err(|error| lost(&error))?;
         if source.hash != Some(hash) {
-            return Err(Unusable::Changed);
+            return Err(Unusable::Defect(PageDefect::Changed));
         }
     }
     let copy = file.try_clone().map_err(|error| lost(&error))?;
@@ -86,5 +97,25 @@ pub(crate) fn hash(file: &File) -> std::io::Result<ContentHash> {
                 offset += count as u64;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_or_changed_is_not_tried_again() {
+        let object = SourceLocation::Object("s3://scans/1.tif".into());
+        let blob = SourceLocation::Blob { tenant: "default".into(), hash: ContentHash::of(b"x") };
+        let damaged = || BlobError::Damaged(ContentHash::of(b"x"));
+        assert_eq!(unusable(&damaged(), &object), Unusable::Defect(PageDefect::Changed));
+        assert!(matches!(unusable(&damaged(), &blob), Unusable::Lost(_)), "our own copy: another may be whole");
+        let missing = BlobError::Missing("object s3://scans/1.tif".into());
+        assert!(matches!(unusable(&missing, &object), Unusable::Defect(PageDefect::Gone(_))));
+        let refused = BlobError::NotServed("outside the source roots".into());
+        assert!(matches!(unusable(&refused, &object), Unusable::Lost(_)), "another worker may serve it");
+        let away = BlobError::Unavailable { action: "fetch", why: "timeout".into() };
+        assert!(matches!(unusable(&away, &object), Unusable::Lost(_)));
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn shorter(mut outcome: Outcome) -> Option<Outcome> {
         Report::Recognised(pages) if pages.len() > 1 => pages.truncate(pages.len() / 2),
         Report::Recognised(_) => return None,
         Report::Assembled(document) => match &mut document.result {
-            DocumentResult::Lost(_) => return None,
+            DocumentResult::Lost(_) | DocumentResult::Defect(_) => return None,
             result @ DocumentResult::Delivered { .. } => *result = DocumentResult::Lost(untold()),
         },
     }

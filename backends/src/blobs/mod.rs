@@ -169,6 +169,19 @@ impl BlobError {
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }
+
+    /// Whether it is not there though the place where it was answers: another try finds the same. Of a file whose folder is
+    /// gone as well nobody knows: a disk may be unmounted.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::Io { source, path, .. } => {
+                source.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Refuses a name that would lead out of the folder that it is joined to.
@@ -187,3 +200,23 @@ fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> BlobErro
 
 #[cfg(test)]
 mod conformance;
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_gone_only_where_its_folder_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |path: &str, kind: ErrorKind| BlobError::Io {
+            action: "open",
+            path: folder.path().join(path),
+            source: Error::from(kind),
+        };
+        assert!(open("1.tif", ErrorKind::NotFound).is_gone());
+        assert!(!open("unmounted/1.tif", ErrorKind::NotFound).is_gone());
+        assert!(!open("1.tif", ErrorKind::PermissionDenied).is_gone());
+    }
+}

@@ -1,6 +1,7 @@
 //! Sources that workers read where they are: files below configured folders, objects below configured prefixes.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
@@ -38,7 +39,10 @@ impl SourceRoots {
         if below.as_os_str().is_empty() {
             return Err(not_served());
         }
-        match open_beneath(root, below) {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(CWD, root, flags, Mode::empty())
+            .map_err(|error| io_error("open", path)(error.into()))?;
+        match open_beneath(&folder, below) {
             Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => Ok(file),
             Ok(_) => Err(BlobError::NotServed(format!("{} is not a regular file", path.display()))),
             Err(Errno::XDEV | Errno::LOOP) => Err(not_served()),
@@ -49,9 +53,7 @@ impl SourceRoots {
 }
 
 /// Without ever waiting: a named pipe among the sources must not stop a worker.
-fn open_beneath(root: &Path, below: &Path) -> Result<File, Errno> {
-    let folder =
-        rustix::fs::openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+fn open_beneath(folder: &OwnedFd, below: &Path) -> Result<File, Errno> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let stay = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     rustix::fs::openat2(folder, below, flags, Mode::empty(), stay).map(File::from)
@@ -146,6 +148,10 @@ mod tests {
         let sibling = folder.path().join("scans-secret/c.jpg");
         assert!(matches!(roots.open(&sibling), Err(BlobError::NotServed(_))));
         assert!(matches!(SourceRoots::default().open(&root.join("a.jpg")), Err(BlobError::NotServed(_))));
+        assert!(roots.open(&root.join("none.jpg")).unwrap_err().is_gone());
+        let unmounted = folder.path().join("unmounted");
+        let roots = SourceRoots { folders: vec![unmounted.clone()], ..SourceRoots::default() };
+        assert!(!roots.open(&unmounted.join("inner/a.jpg")).unwrap_err().is_gone(), "its disk may be back");
         assert!(matches!(roots.open(&root.join("gone.jpg")), Err(BlobError::Missing(_))));
     }
 

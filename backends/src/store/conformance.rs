@@ -62,6 +62,8 @@ pub(crate) const CHECKS: &[Check] = &[
     check!(operators::a_cancelled_job_balances_and_takes_nothing_more),
     check!(operators::dead_letters_come_back_with_a_fresh_ladder),
     check!(operators::dead_letters_are_paged_and_kept_apart),
+    check!(operators::what_could_not_be_had_is_tried_again_when_the_job_is_opened_again),
+    check!(operators::a_document_whose_pages_cannot_be_had_is_given_up_at_once),
     check!(operators::keys_name_jobs_of_their_tenant),
     check!(operators::orders_share_the_room_and_say_what_is_express),
     check!(operators::demands_are_ranked_and_figures_summed),

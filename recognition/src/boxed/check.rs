@@ -90,7 +90,7 @@ pub fn failure(failure: &Failure) -> Result<(), Rubbish> {
 
 fn short_defect(defect: &PageDefect) -> Result<(), Rubbish> {
     match defect {
-        PageDefect::Unsupported(what) | PageDefect::Damaged(what) => short(what),
+        PageDefect::Unsupported(what) | PageDefect::Damaged(what) | PageDefect::Gone(what) => short(what),
         PageDefect::Missing | PageDefect::Changed | PageDefect::TooManyPixels { .. } => Ok(()),
     }
 }

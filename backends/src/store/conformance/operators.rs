@@ -4,10 +4,12 @@ use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::{JobId, PageId, SourceId};
 use pagemill_domain::job::{NewJob, Urgency};
 use pagemill_domain::limits::Limits;
-use pagemill_domain::outcome::{Outcome, Report, SourceReport, SourceResult};
+use pagemill_domain::outcome::{
+    DocumentReport, DocumentResult, Outcome, PageResult, Report, SourceReport, SourceResult,
+};
 use pagemill_domain::page::PageState;
 use pagemill_domain::recipe::Recipe;
-use pagemill_domain::scan::{ExistingText, Rejection, SourceKind};
+use pagemill_domain::scan::{ExistingText, PageDefect, Rejection, SourceKind};
 use pagemill_domain::shard::{Shard, SourceLocation, Work};
 
 use super::{EPOCH, SIZES, answer, answer_with, crashed, facts, new_job, outcome, recognised, source};
@@ -185,6 +187,54 @@ pub(super) async fn dead_letters_are_paged_and_kept_apart(store: &dyn Store) {
     assert_eq!(list(DeadLetterFilter::default()).await, [&of_job[..], &of_other].concat());
     let dead = store.list_pages(job, Some(PageState::Dead), PageCursor::default(), 9).await.unwrap();
     assert_eq!(dead.iter().map(|page| page.path.as_str()).collect::<Vec<_>>(), ["1.tif", "2.tif"]);
+}
+
+pub(super) async fn a_document_whose_pages_cannot_be_had_is_given_up_at_once(store: &dyn Store) {
+    let job = submit_for(store, "a", "k", &["1.tif"]).await;
+    for _ in 0..2 {
+        let shards = cut_of(store, job).await;
+        store.apply(EPOCH, &[answer(&shards[0], 4, b"x")], &Limits::default()).await.unwrap();
+    }
+    let assemble = cut_of(store, job).await;
+    let Work::Assemble(plan) = &assemble[0].work else { panic!("{:?}", assemble[0].work) };
+    let result = DocumentResult::Defect(PageDefect::Gone("file 1.tif".into()));
+    let report = Report::Assembled(DocumentReport { document: plan.id, result });
+    store.apply(EPOCH, &[outcome(&assemble[0], report)], &Limits::default()).await.unwrap();
+    assert_eq!(cut_of(store, job).await, [], "another try finds the same");
+    assert_eq!(store.status(job).await.unwrap().ledger.documents.failed, 1);
+    assert!(store.close_job(EPOCH, job, 5).await.unwrap().is_some());
+    store.redrive(job, &[]).await.unwrap();
+    assert_eq!(work_on(store, job).await, (0, 0, 1), "the file was put back");
+    assert_eq!(store.status(job).await.unwrap().ledger.documents.delivered, 1);
+}
+
+pub(super) async fn what_could_not_be_had_is_tried_again_when_the_job_is_opened_again(store: &dyn Store) {
+    let reopened = NewJob { tenant: "a".into(), ..new_job("k", &Recipe::default()) };
+    let job = submit_for(store, "a", "k", &["1.tif", "2.tif"]).await;
+    let four = facts(SourceKind::Tiff, &[ExistingText::None; 4]);
+    let fate = |number| match number {
+        1 => recognised(),
+        2 => PageResult::Defect(PageDefect::Gone("file".into())),
+        _ => PageResult::Defect(PageDefect::Damaged("bits".into())),
+    };
+    loop {
+        let shards = cut_of(store, job).await;
+        let Some(shard) = shards.first() else { break };
+        store.apply(EPOCH, &[answer_with(shard, &four, b"x", &fate)], &Limits::default()).await.unwrap();
+        let rest: Vec<_> = shards[1..].iter().map(|shard| shard.id).collect();
+        store.hand_back_shards(EPOCH, &rest).await.unwrap();
+    }
+    assert!(store.close_job(EPOCH, job, 5).await.unwrap().is_some());
+    assert_eq!(store.status(job).await.unwrap().ledger.pages.dead, 6);
+
+    store.open_job(&reopened).await.unwrap();
+    store.add_sources(job, &[source("1.tif"), source("2.tif")]).await.unwrap();
+    store.seal(job).await.unwrap();
+    assert_eq!(store.status(job).await.unwrap().ledger.pages.dead, 4, "what is damaged stays so");
+    assert_eq!(work_on(store, job).await, (0, 1, 2));
+    let status = store.status(job).await.unwrap();
+    assert!(status.ledger.is_complete());
+    assert_eq!((status.ledger.pages.recognised, status.ledger.documents.delivered), (4, 2));
 }
 
 pub(super) async fn keys_name_jobs_of_their_tenant(store: &dyn Store) {

@@ -29,6 +29,7 @@ pub(super) async fn take(
     counters: &mut Counters,
 ) -> Result<(), StoreError> {
     let (mut delivered, mut lost, mut untold) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut failed = Vec::new();
     for Taken { shard, outcome } in taken {
         let ShardContents::Assemble(document) = shard.contents else { continue };
         match &outcome.report {
@@ -36,6 +37,7 @@ pub(super) async fn take(
                 DocumentResult::Delivered { artifacts, gaps } => {
                     delivered.push(Delivered { job: shard.job, document, artifacts, gaps });
                 }
+                DocumentResult::Defect(_) => failed.push((document, shard.job)),
                 DocumentResult::Lost(_) => {
                     lost.insert(document, shard.job);
                 }
@@ -45,6 +47,7 @@ pub(super) async fn take(
     }
     deliver(db, &delivered, counters).await?;
     lose(db, &lost, limits, counters).await?;
+    give_up(db, &failed, counters).await?;
     hand_back(db, &untold).await
 }
 
@@ -101,17 +104,28 @@ pub(super) async fn lose(
         WHERE id IN ids($1) RETURNING id, losses";
     let counted: Vec<(i64, i64)> =
         statement("count failures", update).bind(ids(documents.keys().copied())?).all(db).await?;
-    let dead = counted.into_iter().filter(|&(_, losses)| next_step(0, losses as u32, limits) == Step::Dead);
-    let dead: Vec<i64> = dead.map(|(document, _)| document).collect();
-    if dead.is_empty() {
+    let dead = counted
+        .into_iter()
+        .filter(|&(_, losses)| next_step(0, losses as u32, limits) == Step::Dead)
+        .filter_map(|(document, _)| documents.get(&document).map(|&job| (document, job)));
+    give_up(db, &dead.collect::<Vec<_>>(), counters).await
+}
+
+/// These documents are not tried again before somebody re-drives them.
+async fn give_up(
+    db: &mut Connection,
+    documents: &[(i64, JobId)],
+    counters: &mut Counters,
+) -> Result<(), StoreError> {
+    if documents.is_empty() {
         return Ok(());
     }
-    for job in dead.iter().filter_map(|document| documents.get(document)) {
-        counters.add(*job, Counter::DocumentsFailed, 1);
+    for &(_, job) in documents {
+        counters.add(job, Counter::DocumentsFailed, 1);
     }
-    let update = "UPDATE document SET state = 'failed'
-        WHERE id IN ids($1)";
-    statement("give documents up", update).bind(ids(dead)?).run(db).await?;
+    let update = "UPDATE document SET state = 'failed' WHERE id IN ids($1)";
+    let given_up = ids(documents.iter().map(|&(document, _)| document))?;
+    statement("give documents up", update).bind(given_up).run(db).await?;
     Ok(())
 }
 

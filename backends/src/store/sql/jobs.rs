@@ -9,7 +9,7 @@ use pagemill_domain::recipe::Recipe;
 use super::super::dialect::Connection;
 use super::counters::Counters;
 use super::statement::{from_json, ids, statement, to_json};
-use super::{arrange, forget, reclaim, status};
+use super::{arrange, forget, reclaim, redrive, status};
 use crate::store::{JobState, StoreError};
 
 /// Drafts that one call removes.
@@ -175,6 +175,7 @@ pub(super) async fn seal(db: &mut Connection, id: JobId) -> Result<(), StoreErro
     if job.generation > 1 {
         let mut counters = Counters::default();
         withdraw_gone(db, &job, &mut counters).await?;
+        redrive::revive_unavailable(db, id, &mut counters).await?;
         counters.write(db).await?;
     }
     statement("seal the job", "UPDATE job SET state = 'sealed' WHERE id = $1").bind(id.0).run(db).await?;

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pagemill_domain::ids::{JobId, PageId, SourceId};
 use pagemill_domain::ladder::Step;
+use pagemill_domain::outcome::Loss;
+use pagemill_domain::scan::PageDefect;
 
 use super::super::dialect::Connection;
 use super::counters::{Counter, Counters};
@@ -47,6 +49,35 @@ pub(super) async fn redrive(
         statement("seal the job again", update).bind(job.0).run(db).await?;
     }
     Ok(redriven)
+}
+
+/// What was given up only because its source could not be had is tried again: whoever opens the job again has listed it.
+pub(super) async fn revive_unavailable(
+    db: &mut Connection,
+    job: JobId,
+    counters: &mut Counters,
+) -> Result<(), StoreError> {
+    let gone = PageDefect::Gone(String::new()).code();
+    let unavailable = Loss::Unavailable { what: String::new() }.code();
+    let reasons = rows(&[(gone,), (unavailable,)])?;
+    loop {
+        let delete = "DELETE FROM dead_letter WHERE (source, number) IN (SELECT page.source, page.number FROM dead_letter
+            JOIN page ON page.source = dead_letter.source AND page.number = dead_letter.number
+            WHERE dead_letter.job = $1 AND page.reason IN texts($2) ORDER BY page.source, page.number LIMIT $3)
+            RETURNING source, number";
+        let taken: Vec<(i64, i64)> = statement("take what could not be had", delete)
+            .bind(job.0)
+            .bind(&reasons)
+            .bind(ROWS_PER_STATEMENT_MAX as i64)
+            .all(db)
+            .await?;
+        if taken.is_empty() {
+            break;
+        }
+        revive_pages(db, job, &taken, counters).await?;
+    }
+    revive_documents(db, job, counters).await?;
+    Ok(())
 }
 
 /// Takes some dead letters of a job, until none is left.
