@@ -27,6 +27,9 @@ pub struct Limits {
     /// Wall seconds that a shard may be in a worker's hands: then it reports what it has, and the rest is sent again.
     /// Far below the 30 minutes that a broker waits for an acknowledgement.
     pub shard_wall_seconds_max: u32,
+    /// Wall seconds that an assembly may go on without completing a page; more is a loss. A document of many pages may take
+    /// as long as they take, and what it moves as a whole a second more for each MiB.
+    pub assemble_page_seconds_max: u32,
     /// Seconds that a worker waits for a source while the blob store is away; more is a loss.
     pub blob_wait_seconds_max: u32,
     /// Faults after which a page is dead.
@@ -53,6 +56,7 @@ impl Default for Limits {
             page_cpu_seconds_max: 60,
             page_wall_seconds_max: 300,
             shard_wall_seconds_max: 600,
+            assemble_page_seconds_max: 1_200,
             blob_wait_seconds_max: 300,
             faults_max: 4,
             losses_max: 25,

@@ -231,6 +231,12 @@ pub enum Loss {
         /// The signal.
         how: String,
     },
+    /// An assembly hung.
+    #[error("no page was assembled within {seconds} seconds (assemble_page_seconds_max)")]
+    Stalled {
+        /// The bound.
+        seconds: u32,
+    },
     /// No child could be started for it.
     #[error("no recognition process: {what}")]
     NotStarted {
@@ -248,6 +254,7 @@ impl Loss {
             Self::Interrupted => "worker_interrupted",
             Self::Unavailable { .. } => "source_unavailable",
             Self::Killed { .. } => "child_killed",
+            Self::Stalled { .. } => "assembly_stalled",
             Self::NotStarted { .. } => "child_not_started",
         }
     }

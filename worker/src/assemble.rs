@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use pagemill_backends::blobs::BlobError;
+use pagemill_domain::ids::DocumentId;
 use pagemill_domain::naming::Stem;
 use pagemill_domain::outcome::{DocumentReport, DocumentResult, Gap, Loss};
 use pagemill_domain::page::PageState;
@@ -147,8 +148,10 @@ fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<Do
     }
     let mut number = 0;
     for planned in &plan.sources {
+        bench.gets_on(plan.id, planned.source.stamp.bytes);
         let source = open(bench, &planned.source)??;
         if recipe.formats.contains(&Format::Pdf) && plan.deliver_original {
+            bench.gets_on(plan.id, source.boxed.bytes());
             assembly.copy_original(bench, &source)?;
         }
         for page in &planned.pages {
@@ -156,11 +159,12 @@ fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<Do
             if bench.is_stopping() {
                 return Err(Halt::HandBack.into());
             }
+            bench.gets_on(plan.id, 0);
             number += 1;
             assembly.add_page(bench, planned, &source, page, number)?;
         }
     }
-    assembly.finish(bench)
+    assembly.finish(bench, plan.id)
 }
 
 impl Assembly<'_> {
@@ -280,13 +284,15 @@ impl Assembly<'_> {
         Ok(images)
     }
 
-    fn finish(mut self, bench: &Bench) -> Result<DocumentResult, Stopped> {
+    fn finish(mut self, bench: &Bench, document: DocumentId) -> Result<DocumentResult, Stopped> {
         for artifact in self.open {
+            bench.gets_on(document, artifact.staged.bytes());
             artifact.writer.finish()?;
             self.complete.push(artifact.staged);
         }
         let mut artifacts = Vec::with_capacity(self.complete.len());
         for staged in self.complete {
+            bench.gets_on(document, staged.bytes());
             artifacts.push(staged.commit(bench)?);
         }
         artifacts.sort_by(|one, other| one.name.cmp(&other.name));

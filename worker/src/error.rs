@@ -48,6 +48,12 @@ pub enum WorkerError {
     /// A slot's thread ended; a defect of ours.
     #[error("a slot stopped without an answer")]
     SlotStopped,
+    /// Threads hang, each with a document that it was to assemble: only a new process is rid of them.
+    #[error("{threads} assemblies hang in one slot")]
+    Stuck {
+        /// How many.
+        threads: u32,
+    },
     /// A page's text can't be written down; a defect of ours.
     #[error("encode page text: {0}")]
     Encode(io::Error),

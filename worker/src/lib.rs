@@ -34,6 +34,7 @@ mod shorter;
 mod slot;
 mod staged;
 mod standing;
+mod watch;
 
 pub use error::WorkerError;
 pub use session::{Approach, RemoteSession, Session};

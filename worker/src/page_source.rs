@@ -110,7 +110,10 @@ mod tests {
         let blob = SourceLocation::Blob { tenant: "default".into(), hash: ContentHash::of(b"x") };
         let damaged = || BlobError::Damaged(ContentHash::of(b"x"));
         assert_eq!(unusable(&damaged(), &object), Unusable::Defect(PageDefect::Changed));
-        assert!(matches!(unusable(&damaged(), &blob), Unusable::Lost(_)), "our own copy: another may be whole");
+        assert!(
+            matches!(unusable(&damaged(), &blob), Unusable::Lost(_)),
+            "our own copy: another may be whole"
+        );
         let missing = BlobError::Missing("object s3://scans/1.tif".into());
         assert!(matches!(unusable(&missing, &object), Unusable::Defect(PageDefect::Gone(_))));
         let refused = BlobError::NotServed("outside the source roots".into());

@@ -105,7 +105,7 @@ impl Service {
         if hold.dropped().is_cancelled() {
             return Err(Halt::Forget);
         }
-        let outcome = slot.work(shard.clone(), hold.dropped().clone()).await?;
+        let outcome = slot.work(shard.clone(), hold.dropped()).await?;
         self.metrics.observe(&outcome);
         tokio::select! {
             biased;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use pagemill_backends::blobs::Blobs;
 use pagemill_domain::hash::ContentHash;
-use pagemill_domain::outcome::{Fingerprint, Loss, Outcome, Report};
+use pagemill_domain::ids::DocumentId;
+use pagemill_domain::outcome::{DocumentReport, DocumentResult, Fingerprint, Loss, Outcome, Report};
 use pagemill_domain::recipe::Recipe;
 use pagemill_domain::shard::{Shard, Work};
 use pagemill_recognition::boxed::client::{BoxClient, BoxOptions, Cost, StartError};
@@ -19,14 +20,27 @@ use tracing::Span;
 
 use crate::error::Halt;
 use crate::metrics::Metrics;
+use crate::watch::Watch;
 use crate::{WorkerConfig, WorkerError, assemble, inspect, recognise, results};
 
 /// How long a slot that has no child waits before it says so: a machine that can start none must not be the fastest.
 const NOT_STARTED_WAIT: Duration = Duration::from_secs(5);
 
+/// Bytes a second that are fetched, copied or committed at least: what an assembly moves as a whole gets as much more time.
+const BYTES_PER_SECOND_MIN: u64 = 1 << 20;
+
+/// Threads of a slot that may hang, each left behind for a new one, before the worker gives up.
+const STUCK_THREADS_MAX: u32 = 3;
+
 /// The handle of a slot's thread, which ends when the handle is dropped.
 pub(crate) struct Slot {
+    number: usize,
     requests: mpsc::Sender<Asked>,
+    options: SlotOptions,
+    /// When the assembly in hand is overdue.
+    watch: Arc<Watch>,
+    /// Threads that were left behind.
+    stuck: u32,
 }
 
 /// What a slot's thread is asked.
@@ -55,10 +69,12 @@ pub(crate) struct SlotOptions {
 impl Slot {
     pub(crate) fn start(number: usize, options: &SlotOptions) -> Result<Self, WorkerError> {
         let (requests, mut inbox) = mpsc::channel(1);
-        let (options, runtime) = (options.clone(), Handle::current());
+        let watch = Arc::<Watch>::default();
+        let (at_bench, watched, runtime) = (options.clone(), watch.clone(), Handle::current());
         let body = move || {
             let mut bench = Bench {
-                options,
+                options: at_bench,
+                watch: watched,
                 dropped: CancellationToken::new(),
                 runtime,
                 child: None,
@@ -82,7 +98,7 @@ impl Slot {
             .name(format!("slot-{number}"))
             .spawn(body)
             .map_err(WorkerError::Thread)?;
-        Ok(Self { requests })
+        Ok(Self { number, requests, options: options.clone(), watch, stuck: 0 })
     }
 
     /// Starts a child for the default recipe, and tells what reads.
@@ -93,17 +109,48 @@ impl Slot {
     }
 
     /// Works on a shard, until it is `dropped`.
-    pub(crate) async fn work(&mut self, shard: Shard, dropped: CancellationToken) -> Result<Outcome, Halt> {
+    pub(crate) async fn work(&mut self, shard: Shard, dropped: &CancellationToken) -> Result<Outcome, Halt> {
         let (answer, outcome) = oneshot::channel();
-        let asked = Asked::Work { shard: Box::new(shard), dropped, span: Span::current(), answer };
+        let (dispatch, job, start) = (shard.dispatch(), shard.job, Instant::now());
+        let given_up = dropped.child_token();
+        let asked =
+            Asked::Work { shard: Box::new(shard), dropped: given_up.clone(), span: Span::current(), answer };
         self.requests.send(asked).await.map_err(|_| WorkerError::SlotStopped)?;
-        outcome.await.map_err(|_| WorkerError::SlotStopped)?
+        let document = tokio::select! {
+            outcome = outcome => return outcome.map_err(|_| WorkerError::SlotStopped)?,
+            document = self.watch.stalled() => document,
+        };
+        given_up.cancel();
+        let seconds = self.options.config.limits.assemble_page_seconds_max;
+        let loss = Loss::Stalled { seconds };
+        tracing::error!(document = document.0, %loss, "an assembly hangs; its thread is left behind");
+        self.leave_thread_behind()?;
+        Ok(Outcome {
+            shard: dispatch.shard,
+            attempt: dispatch.attempt,
+            job: Some(job),
+            fingerprint: Fingerprint::default(),
+            cpu_ms: 0,
+            wall_ms: start.elapsed().as_millis() as u64,
+            report: Report::Assembled(DocumentReport { document, result: DocumentResult::Lost(loss) }),
+        })
+    }
+
+    /// Goes on with a new thread. The old one ends, with its child, should it ever get on.
+    fn leave_thread_behind(&mut self) -> Result<(), WorkerError> {
+        let stuck = self.stuck + 1;
+        if stuck > STUCK_THREADS_MAX {
+            return Err(WorkerError::Stuck { threads: stuck });
+        }
+        *self = Self { stuck, ..Self::start(self.number, &self.options)? };
+        Ok(())
     }
 }
 
 /// What a slot's thread works with.
 pub(crate) struct Bench {
     options: SlotOptions,
+    watch: Arc<Watch>,
     /// Cancelled when the shard in hand is no longer to be worked on.
     dropped: CancellationToken,
     runtime: Handle,
@@ -124,6 +171,12 @@ impl Bench {
         self.start = Instant::now();
         self.cpu_ms = 0;
         self.dropped = dropped;
+        let outcome = self.answer(shard);
+        self.watch.ends();
+        outcome
+    }
+
+    fn answer(&mut self, shard: &Shard) -> Result<Outcome, Halt> {
         let (fingerprint, report) = match self.ready(&shard.recipe) {
             Ok(fingerprint) => (fingerprint, self.report(shard)?),
             Err(error) if self.options.one_of_many => {
@@ -187,6 +240,12 @@ impl Bench {
         Ok(fingerprint)
     }
 
+    /// The assembly of a document gets on; what comes next may move so many bytes as a whole.
+    pub(crate) fn gets_on(&self, document: DocumentId, bytes: u64) {
+        let seconds = u64::from(self.config().limits.assemble_page_seconds_max);
+        self.watch.gets_on(document, Duration::from_secs(seconds + bytes / BYTES_PER_SECOND_MIN));
+    }
+
     /// What the worker was told.
     pub(crate) fn config(&self) -> &WorkerConfig {
         &self.options.config
@@ -245,5 +304,93 @@ impl Bench {
                 () = self.dropped.cancelled() => {}
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pagemill_backends::blobs::FolderBlobs;
+    use pagemill_domain::ids::{Attempt, JobId, ShardId};
+    use pagemill_domain::limits::Limits;
+    use pagemill_domain::shard::DocumentPlan;
+    use pagemill_recognition::boxed::client::Program;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const DOCUMENT: DocumentId = DocumentId(3);
+
+    fn options(folder: &TempDir) -> SlotOptions {
+        let config = WorkerConfig {
+            name: "test".into(),
+            slots: 1,
+            program: Program { path: "none".into(), arguments: Vec::new() },
+            models: "none".into(),
+            limits: Limits::default(),
+            require_sandbox: false,
+            grace: Duration::ZERO,
+            debug: None,
+            http_listen: None,
+        };
+        SlotOptions {
+            config: Arc::new(config),
+            blobs: Arc::new(FolderBlobs::open(folder.path(), &folder.path().join("state")).unwrap()),
+            metrics: Arc::new(Metrics::new().unwrap()),
+            stop: CancellationToken::new(),
+            one_of_many: true,
+        }
+    }
+
+    /// A slot whose thread hangs until it is told that nobody waits any more.
+    fn hanging(options: SlotOptions) -> (Slot, std::thread::JoinHandle<()>) {
+        let (requests, mut inbox) = mpsc::channel(1);
+        let watch = Arc::<Watch>::default();
+        let watched = watch.clone();
+        let thread = std::thread::spawn(move || {
+            let Some(Asked::Work { dropped, answer, .. }) = inbox.blocking_recv() else { return };
+            watched.gets_on(DOCUMENT, Duration::from_millis(20));
+            while !dropped.is_cancelled() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            drop(answer);
+        });
+        (Slot { number: 0, requests, options, watch, stuck: 0 }, thread)
+    }
+
+    fn shard() -> Shard {
+        let plan =
+            DocumentPlan { id: DOCUMENT, name: "scan".into(), sources: Vec::new(), deliver_original: false };
+        Shard {
+            id: ShardId(1),
+            attempt: Attempt(2),
+            job: JobId(1),
+            express: false,
+            recipe: Recipe::default(),
+            work: Work::Assemble(plan),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_left_behind_and_its_document_is_a_loss() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut slot, thread) = hanging(options(&folder));
+        let outcome = slot.work(shard(), &CancellationToken::new()).await.unwrap();
+        let seconds = Limits::default().assemble_page_seconds_max;
+        let result = DocumentResult::Lost(Loss::Stalled { seconds });
+        assert_eq!(outcome.report, Report::Assembled(DocumentReport { document: DOCUMENT, result }));
+        assert_eq!((outcome.shard, outcome.attempt), (ShardId(1), Attempt(2)));
+        thread.join().unwrap();
+        // A new thread answers: it has no program to start, and says so.
+        assert!(slot.probe().await.is_err_and(|error| matches!(error, WorkerError::Start(_))));
+    }
+
+    #[tokio::test]
+    async fn a_worker_of_which_many_threads_hang_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut slot, thread) = hanging(options(&folder));
+        slot.stuck = STUCK_THREADS_MAX;
+        let ended = slot.work(shard(), &CancellationToken::new()).await;
+        assert!(matches!(ended, Err(Halt::Worker(WorkerError::Stuck { .. }))), "{ended:?}");
+        thread.join().unwrap();
     }
 }

@@ -52,6 +52,11 @@ impl StagedArtifact {
         Ok((Self { format, name, staging, sum }, writer))
     }
 
+    /// Bytes that were written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sum.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
     /// Makes the file durable and visible. Its writer must have been flushed and dropped.
     pub(crate) fn commit(self, bench: &Bench) -> Result<Artifact, BlobError> {
         let sum = std::mem::take(&mut *self.sum.lock().unwrap_or_else(PoisonError::into_inner));
