@@ -1,7 +1,7 @@
 //! `pagemill coordinator`: a coordinator of a cluster, wired together.
 
 use pagemill_backends::Backends;
-use pagemill_coordinator::{CoordinatorConfig, LeaseConfig, ServeConfig, ServeError, WindowRule};
+use pagemill_coordinator::{CoordinatorConfig, ServeConfig, ServeError, WindowRule};
 
 use crate::failure::{Exit, Failure};
 use crate::settings::{COORDINATOR_HTTP_LISTEN, Settings};
@@ -29,7 +29,7 @@ pub(crate) async fn run(settings: &Settings) -> Result<Exit, Failure> {
             window: WindowRule::PerSlot { shards: WINDOW_PER_SLOT, shards_min: WINDOW_SHARDS_MIN },
             shard_seconds: SHARD_SECONDS,
             sources_per_inspect_shard: SOURCES_PER_INSPECT_SHARD,
-            leases: Some(LeaseConfig::default()),
+            leases: Some(settings.leases.config()),
         },
         grpc_listen: settings.grpc_address()?,
         http_listen: settings.http_address(COORDINATOR_HTTP_LISTEN)?,

@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 
 mod cluster;
+mod leases;
 mod roles;
 mod secret;
 
+use leases::Leases;
 pub(crate) use roles::{COORDINATOR_HTTP_LISTEN, WORKER_HTTP_LISTEN};
 pub(crate) use secret::Secret;
 
 /// The settings of a run. Each key can stand in the settings file and, in capitals after `PAGEMILL_`, in the
-/// environment; a limit there as `PAGEMILL_LIMITS__FAULTS_MAX`.
+/// environment; a limit there as `PAGEMILL_LIMITS__FAULTS_MAX`, a lease as `PAGEMILL_LEASES__TICK_SECONDS`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -70,11 +72,13 @@ pub(crate) struct Settings {
     pub(crate) ca_file: Option<PathBuf>,
     /// The bounds of the run.
     pub(crate) limits: Limits,
+    /// How long others may be silent.
+    pub(crate) leases: Leases,
 }
 
-/// The keys that a variable can stand for, besides the limits. What else begins so belongs to tests or to Kubernetes,
+/// The keys that a variable can stand for, besides the limits and leases. What else begins so belongs to tests or to Kubernetes,
 /// which announces services in this way.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 25] = [
     "worker_slots",
     "worker_name",
     "grace_seconds",
@@ -99,6 +103,7 @@ const KEYS: [&str; 24] = [
     "tls_client_ca_file",
     "ca_file",
     "limits",
+    "leases",
 ];
 
 /// A page that uses its core gets this many times its CPU budget before the machine is taken for starved.
@@ -140,6 +145,7 @@ impl Default for Settings {
             tls_client_ca_file: None,
             ca_file: None,
             limits: Limits::default(),
+            leases: Leases::default(),
         }
     }
 }
@@ -196,6 +202,7 @@ impl Settings {
                 return Err(out_of_range(&format!("limits.{key}"), "1 or more"));
             }
         }
+        self.leases.check()?;
         Ok(self)
     }
 }
@@ -209,7 +216,7 @@ fn is_setting(name: &str) -> bool {
     let Some(key) = name.strip_prefix(PREFIX).map(str::to_lowercase) else {
         return false;
     };
-    KEYS.contains(&key.as_str()) || key.starts_with("limits__")
+    KEYS.contains(&key.as_str()) || key.starts_with("limits__") || key.starts_with("leases__")
 }
 
 #[cfg(test)]
@@ -245,6 +252,8 @@ mod tests {
             ("worker_slots = 0", None, "worker_slots"),
             ("[limits]\nfaults_max = 0", None, "limits.faults_max"),
             ("[limits]\nfaults = 1", None, "faults"),
+            ("[leases]\ntick = 1", None, "tick"),
+            ("", Some(("PAGEMILL_LEASES__TICK_SECONDS", "0")), "leases.tick_seconds"),
             ("worker_name = ''", None, "worker_name"),
             ("queue_url = 7.5\nqueue = 1", None, "queue"),
             ("", Some(("PAGEMILL_WORKER_SLOTS", "many")), "worker_slots"),

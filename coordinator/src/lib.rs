@@ -5,7 +5,7 @@
 //! either: shards go into the queue, outcomes come out of it.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use pagemill_backends::Backends;
 use pagemill_backends::blobs::BlobError;
@@ -21,6 +21,7 @@ pub mod access;
 mod grpc;
 mod http;
 mod lead;
+mod leases;
 mod metrics;
 mod pace;
 pub mod report;
@@ -29,6 +30,7 @@ mod serve;
 mod submit;
 mod tls;
 
+pub use leases::LeaseConfig;
 pub use serve::{ServeConfig, ServeError, Server, serve};
 pub use tls::{Tls, TlsError, TlsFiles};
 
@@ -64,41 +66,6 @@ pub enum WindowRule {
         /// At least so many: workers that come find work waiting.
         shards_min: usize,
     },
-}
-
-/// How a coordinator notices that another coordinator, a worker or a message is gone. All times are its own: it
-/// compares no clocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseConfig {
-    /// How often a leader looks at the shards' beats.
-    pub tick: Duration,
-    /// How often a leader moves its own beat, and the others look at it.
-    pub leader_tick: Duration,
-    /// A leader whose beat stands still for this long is replaced.
-    pub leader_silence_max: Duration,
-    /// A shard whose beats stand still for this long is lost.
-    pub shard_silence_max: Duration,
-    /// A shard that no worker named for this long, though slots are free, is sent again.
-    pub unclaimed_max: Duration,
-    /// A draft that was opened so long ago and never sealed is removed. Filling a large one may take days.
-    pub draft_age_max: Duration,
-    /// A worker that is silent for this long is forgotten.
-    pub worker_silence_max: Duration,
-}
-
-impl Default for LeaseConfig {
-    fn default() -> Self {
-        Self {
-            tick: Duration::from_secs(2),
-            // Another leads at most `leader_silence_max` and two ticks after a leader died.
-            leader_tick: Duration::from_secs(1),
-            leader_silence_max: Duration::from_secs(5),
-            shard_silence_max: Duration::from_secs(20),
-            unclaimed_max: Duration::from_mins(1),
-            draft_age_max: Duration::from_hours(7 * 24),
-            worker_silence_max: Duration::from_hours(1),
-        }
-    }
 }
 
 /// The coordinator's handle: cheap to clone; [`Coordinator::run`] does the work.

@@ -7,8 +7,6 @@ use pagemill_domain::page::PageState;
 use pagemill_domain::shard::Stage;
 use pagemill_proto::v1;
 
-use crate::lead::figures::is_live;
-
 /// A job as listed: without its recipe.
 pub(crate) fn job(row: JobRow, eta_seconds: Option<f64>) -> v1::Job {
     let status = row.status;
@@ -121,9 +119,8 @@ pub(crate) fn dead_letter(row: DeadLetter) -> v1::DeadLetter {
     }
 }
 
-/// A worker, `now_unix_seconds`.
-pub(crate) fn worker(row: WorkerRow, now_unix_seconds: i64) -> v1::Worker {
-    let gone = !is_live(&row, now_unix_seconds);
+/// A worker, `now_unix_seconds`; `gone` where it is live no more.
+pub(crate) fn worker(row: WorkerRow, gone: bool, now_unix_seconds: i64) -> v1::Worker {
     v1::Worker {
         gone,
         worker: row.worker.0,

@@ -38,7 +38,7 @@ impl v1::workers_server::Workers for Services {
             let rows = store.list_workers(&request.page_token, rows_max).await.map_err(of_store)?;
             let next_page_token = next_token(&rows, rows_max, |row| row.worker.0.clone());
             let now = now_unix_seconds();
-            let workers = rows.into_iter().map(|row| convert::worker(row, now)).collect();
+            let workers = rows.into_iter().map(|row| self.shown_worker(row, now)).collect();
             Ok(Response::new(v1::ListWorkersResponse { workers, next_page_token }))
         })
         .await
@@ -89,7 +89,12 @@ impl Services {
         }
         tracing::info!(%worker, directive = directive.name(), "a worker was told what to do");
         let row = self.find_worker(&worker).await?.ok_or_else(unknown)?;
-        Ok(Response::new(convert::worker(row, now_unix_seconds())))
+        Ok(Response::new(self.shown_worker(row, now_unix_seconds())))
+    }
+
+    fn shown_worker(&self, row: WorkerRow, now_unix_seconds: i64) -> v1::Worker {
+        let gone = !self.coordinator.is_live(&row, now_unix_seconds);
+        convert::worker(row, gone, now_unix_seconds)
     }
 
     async fn find_worker(&self, worker: &WorkerId) -> Result<Option<WorkerRow>, Status> {

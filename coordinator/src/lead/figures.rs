@@ -7,7 +7,7 @@ use pagemill_domain::ids::JobId;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{JOBS_WITH_FIGURES_MAX, JobFigures, WorkerFigures};
-use crate::{Coordinator, CoordinatorError, LeaseConfig, now_unix_seconds};
+use crate::{Coordinator, CoordinatorError, now_unix_seconds};
 
 /// How often the figures are brought up to date.
 const FIGURES_TICK: Duration = Duration::from_secs(5);
@@ -19,10 +19,6 @@ const FIGURES_PART: u32 = 20;
 /// A store that hangs does not keep the figures away for longer.
 const FIGURES_PAUSE_MAX: Duration = Duration::from_mins(1);
 
-/// A worker that beat within so many seconds is live. Several times what passes between beats: two coordinators' clocks
-/// differ a little.
-const LIVE_SECONDS_MAX: i64 = 30;
-
 /// Workers that are read from the store at once.
 const WORKERS_PER_READ: u32 = 1_000;
 
@@ -31,11 +27,7 @@ const WORKERS_MAX: usize = 20_000;
 
 impl Coordinator {
     /// Keeps the estimates of active jobs, and the figures, up to date until `shutdown`.
-    pub(super) async fn watch_jobs(
-        &self,
-        _leases: &LeaseConfig,
-        shutdown: &CancellationToken,
-    ) -> Result<(), CoordinatorError> {
+    pub(super) async fn watch_jobs(&self, shutdown: &CancellationToken) -> Result<(), CoordinatorError> {
         loop {
             let start = Instant::now();
             if let Err(error) = self.show_figures().await {
@@ -66,8 +58,10 @@ impl Coordinator {
             eta_seconds: self.eta_seconds(job.id, &job.status),
             deadline_seconds: job.urgency.deadline_unix_seconds.map(|deadline| deadline - now),
         };
-        let of_worker =
-            |worker: &WorkerRow| WorkerFigures { directive: worker.directive, is_live: is_live(worker, now) };
+        let of_worker = |worker: &WorkerRow| WorkerFigures {
+            directive: worker.directive,
+            is_live: self.is_live(worker, now),
+        };
         // Deposed meanwhile: the next leader tells.
         if self.metrics.leads() {
             self.metrics.show_figures(&figures, now);
@@ -76,19 +70,20 @@ impl Coordinator {
         }
         Ok(())
     }
+
+    /// Whether the worker beat a short while ago.
+    pub(crate) fn is_live(&self, worker: &WorkerRow, now_unix_seconds: i64) -> bool {
+        let live_max = self.config.leases.unwrap_or_default().worker_live_max();
+        now_unix_seconds - worker.beat_unix_seconds <= live_max.as_secs().cast_signed()
+    }
 }
 
 /// The workers that beat.
 pub(crate) async fn live_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {
     let mut workers = all_workers(coordinator).await?;
     let now = now_unix_seconds();
-    workers.retain(|worker| is_live(worker, now));
+    workers.retain(|worker| coordinator.is_live(worker, now));
     Ok(workers)
-}
-
-/// Whether the worker beat a short while ago.
-pub(crate) fn is_live(worker: &WorkerRow, now_unix_seconds: i64) -> bool {
-    now_unix_seconds - worker.beat_unix_seconds <= LIVE_SECONDS_MAX
 }
 
 async fn all_workers(coordinator: &Coordinator) -> Result<Vec<WorkerRow>, StoreError> {

@@ -54,11 +54,10 @@ impl Coordinator {
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), CoordinatorError> {
         match self.config.leases {
             None => self.run_alone(shutdown).await,
-            Some(leases) => tokio::try_join!(
-                self.run_among_others(&leases, &shutdown),
-                self.watch_jobs(&leases, &shutdown)
-            )
-            .map(|_| ()),
+            Some(leases) => {
+                tokio::try_join!(self.run_among_others(&leases, &shutdown), self.watch_jobs(&shutdown))
+                    .map(|_| ())
+            }
         }
     }
 
@@ -166,10 +165,8 @@ impl Leadership {
             error,
             CoordinatorError::Store(StoreError::Deposed) | CoordinatorError::Queue(QueueError::Closed)
         );
-        if is_final || self.coordinator.config.leases.is_none() {
-            return Err(error);
-        }
-        let wait = backoff.next();
+        let Some(leases) = self.coordinator.config.leases.filter(|_| !is_final) else { return Err(error) };
+        let wait = backoff.next(leases.leader_tick);
         tracing::warn!(%error, wait_ms = wait.as_millis() as u64, "tries again");
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
