@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use pagemill_backends::Backends;
+use pagemill_proto::incoming::{HTTP_CONNECTIONS_MAX, Incoming};
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Router;
 
 use crate::access::Access;
-use crate::grpc::{GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming, Services};
+use crate::grpc::{GRPC_CONNECTIONS_MAX, Services};
 use crate::tls::Tls;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, http};
 
@@ -113,7 +114,10 @@ fn serve_grpc(
     let stop = stop.cancelled_owned();
     match tls {
         None => {
-            let incoming = Incoming::new(listener, GRPC_CONNECTIONS_MAX).stream();
+            let incoming = Incoming::new(listener, GRPC_CONNECTIONS_MAX);
+            let incoming = futures::stream::unfold(incoming, async |incoming| {
+                Some((Ok::<_, std::io::Error>(incoming.next().await), incoming))
+            });
             router.serve_with_incoming_shutdown(incoming, stop).boxed()
         }
         Some(tls) => {

@@ -3,10 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pagemill_proto::incoming::{Connection, HTTP_CONNECTIONS_MAX, Incoming};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
@@ -15,10 +15,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::StreamExt;
 
 use crate::access::followed::Followed;
-use crate::grpc::{Connection, GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming};
+use crate::grpc::GRPC_CONNECTIONS_MAX;
 
 /// Handshakes at once; further connections wait.
 const HANDSHAKES_MAX: usize = 256;
@@ -127,14 +126,12 @@ async fn accept(
     ready: mpsc::Sender<TlsStream<Connection>>,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-    let mut incoming = pin!(incoming.stream());
     loop {
         let Ok(permit) = handshakes.clone().acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = incoming.next() => accepted,
+        let connection = tokio::select! {
+            connection = incoming.next() => connection,
             () = ready.closed() => return,
         };
-        let Some(Ok(connection)) = accepted else { return };
         let (handshake, ready) = (newest().accept(connection), ready.clone());
         tokio::spawn(async move {
             match tokio::time::timeout(HANDSHAKE_WAIT, handshake).await {

@@ -1,5 +1,7 @@
-//! The wire: gRPC services and queue messages. The only crate that knows protobuf; `docs/wire.md` describes the
+//! The wire: gRPC services and queue messages, and the connections that carry them. The only crate that knows protobuf; `docs/wire.md` describes the
 //! messages for people.
+
+pub mod incoming;
 
 /// Messages and services of `pagemill.v1`.
 #[allow(

@@ -22,7 +22,6 @@ use crate::scaler::ScalerService;
 
 mod artifacts;
 mod convert;
-mod incoming;
 mod jobs;
 mod new_source;
 mod paging;
@@ -32,7 +31,9 @@ pub(crate) mod status;
 mod streams;
 mod workers;
 
-pub(crate) use incoming::{Connection, GRPC_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, Incoming};
+/// Connections for gRPC that are open at once; further ones wait in the kernel until one is closed. A worker and a
+/// client hold one each.
+pub(crate) const GRPC_CONNECTIONS_MAX: usize = 10_000;
 
 /// Requests of one connection that are worked on at once; further ones wait.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 256;

@@ -7,42 +7,36 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-/// Connections for gRPC that are open at once; further ones wait in the kernel until one is closed. A worker and a
-/// client hold one each.
-pub(crate) const GRPC_CONNECTIONS_MAX: usize = 10_000;
-
-/// The same for HTTP: whoever watches a coordinator holds one.
-pub(crate) const HTTP_CONNECTIONS_MAX: usize = 256;
+/// Connections for HTTP that are open at once; further ones wait in the kernel until one is closed. Whoever watches a
+/// coordinator or a worker holds one.
+pub const HTTP_CONNECTIONS_MAX: usize = 256;
 
 /// How long to wait after an accept failed: no descriptor is left, or no memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes connections, each into one of a number of places.
-pub(crate) struct Incoming {
+pub struct Incoming {
     listener: TcpListener,
     places: Arc<Semaphore>,
 }
 
 impl Incoming {
-    pub(crate) fn new(listener: TcpListener, connections_max: usize) -> Self {
+    /// Connections that come in at `listener`, at most `connections_max` at once.
+    #[must_use]
+    pub fn new(listener: TcpListener, connections_max: usize) -> Self {
         Self { listener, places: Arc::new(Semaphore::new(connections_max)) }
     }
 
-    async fn next(&self) -> Connection {
+    /// The next one, as soon as there is a place for it.
+    pub async fn next(&self) -> Connection {
         // The semaphore is never closed.
         let place = self.places.clone().acquire_owned().await.ok();
         Connection { stream: accept(&self.listener).await, _place: place }
-    }
-
-    /// All connections that come in; it never ends.
-    pub(crate) fn stream(self) -> impl Stream<Item = io::Result<Connection>> {
-        futures::stream::unfold(self, |incoming| async move { Some((Ok(incoming.next().await), incoming)) })
     }
 }
 
@@ -79,7 +73,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 /// A connection and its place among the open ones.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     _place: Option<OwnedSemaphorePermit>,
 }
