@@ -11,13 +11,14 @@ use pagemill_domain::scan::{Dpi, DpiRule, ExistingText, PageFacts, Rejection, So
 use pagemill_domain::shard::{ResultRef, Shard, SourceLocation, SourceRef, Work};
 
 use super::dice::Dice;
-use super::world::{PAGES_PER_SOURCE, REJECTED};
+use super::world::REJECTED;
 
-pub(super) fn answer(shard: &Shard, dice: &mut Dice) -> Outcome {
+/// An outcome of a worker to whom every source has `pages_per_source` pages.
+pub(super) fn answer(shard: &Shard, pages_per_source: usize, dice: &mut Dice) -> Outcome {
     let report = match &shard.work {
-        Work::Inspect(sources) => {
-            Report::Inspected(sources.iter().map(|source| inspected(source, dice)).collect())
-        }
+        Work::Inspect(sources) => Report::Inspected(
+            sources.iter().map(|source| inspected(source, pages_per_source, dice)).collect(),
+        ),
         Work::Recognise(groups) => {
             let pages = groups.iter().flat_map(|group| {
                 let source = group.source.id;
@@ -52,7 +53,7 @@ pub(super) fn answer(shard: &Shard, dice: &mut Dice) -> Outcome {
     }
 }
 
-fn inspected(source: &SourceRef, dice: &mut Dice) -> SourceReport {
+fn inspected(source: &SourceRef, pages_per_source: usize, dice: &mut Dice) -> SourceReport {
     let page = PageFacts {
         width: 10,
         height: 10,
@@ -68,7 +69,7 @@ fn inspected(source: &SourceRef, dice: &mut Dice) -> SourceReport {
     } else if dice.percent(15) {
         SourceResult::Lost(Loss::Interrupted)
     } else {
-        let pages = vec![page; PAGES_PER_SOURCE];
+        let pages = vec![page; pages_per_source];
         SourceResult::Inspected(SourceFacts { kind: SourceKind::Tiff, pages, signed: false })
     };
     SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), result }

@@ -75,6 +75,12 @@ impl SimulatedQueue {
         Some(Delivery::new(shard, Box::new(receipt)))
     }
 
+    /// Whether anything has come back.
+    pub(super) fn holds_arrivals(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        !(state.outcomes.is_empty() && state.undeliverable.is_empty())
+    }
+
     /// What has come back so far.
     pub(super) fn take_arrivals(&self) -> Vec<Arrival> {
         let mut state = self.state.lock().unwrap();

@@ -1,6 +1,6 @@
 //! A store whose answers get lost, before the work is done or after it, as the dice say.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use pagemill_backends::store::{
@@ -20,12 +20,12 @@ use super::dice::Dice;
 
 pub(super) struct FailingStore {
     /// The store itself, which never fails: what the schedule looks at and submits to.
-    pub(super) inner: SqliteStore,
+    pub(super) inner: Arc<SqliteStore>,
     dice: Mutex<(Dice, u64)>,
 }
 
 impl FailingStore {
-    pub(super) fn new(inner: SqliteStore, dice: Dice, failures_percent: u64) -> Self {
+    pub(super) fn new(inner: Arc<SqliteStore>, dice: Dice, failures_percent: u64) -> Self {
         Self { inner, dice: Mutex::new((dice, failures_percent)) }
     }
 

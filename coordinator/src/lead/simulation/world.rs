@@ -4,42 +4,69 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_backends::Backends;
-use pagemill_backends::blobs::FolderBlobs;
 use pagemill_backends::queue::{Delivery, Queue};
-use pagemill_backends::store::{JobState, NewSource, SqliteStore, Store, StoreError, WorkerBeat};
+use pagemill_backends::store::{JobState, NewSource, Store, StoreError, WorkerBeat};
 use pagemill_domain::ids::{JobId, WorkerId};
 use pagemill_domain::job::{NewJob, TENANT_DEFAULT, Urgency};
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::Outcome;
 use pagemill_domain::recipe::{Grouping, Recipe};
 use pagemill_domain::shard::{FileStamp, Shard, SourceLocation};
-use tempfile::TempDir;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Leadership;
 use super::answers::answer;
 use super::dice::Dice;
+use super::ground::Ground;
 use super::queue::SimulatedQueue;
 use super::store::FailingStore;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, LeaseConfig, WindowRule, now_unix_seconds};
 
-pub(super) const PAGES_PER_SOURCE: usize = 5;
-
 /// How the name of a source ends that every worker rejects.
 pub(super) const REJECTED: &str = "2.tif";
 
-const SOURCES_PER_JOB: u64 = 4;
+const WORKERS: u64 = 3;
 
 /// Of a hundred answers of the store, and of a hundred messages, so many go wrong in each way.
 const FAILURES_PERCENT: u64 = 4;
 
 /// How much time passes between two looks at the leases.
-const LOOK: Duration = Duration::from_secs(7);
+const LOOK: Duration = Duration::from_secs(11);
+
+/// The same once everything is calm: who is gone then is gone.
+const CALM_LOOK: Duration = Duration::from_secs(20);
+
+/// Of so many schedules one is large.
+const SCHEDULES_PER_LARGE: u64 = 20;
+
+/// How large a schedule is. Small ones meet the same accidents, and many more of them fit into the same time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) pages_per_source: usize,
+    /// Steps of chaos before everything calms down.
+    pub(super) chaos_steps: u64,
+    sources_per_job: u64,
+    jobs_max: usize,
+}
+
+impl Size {
+    fn draw(seed: u64, dice: &mut Dice) -> Self {
+        if seed % SCHEDULES_PER_LARGE == SCHEDULES_PER_LARGE - 1 {
+            return Self { pages_per_source: 5, chaos_steps: 150, sources_per_job: 4, jobs_max: 3 };
+        }
+        Self {
+            pages_per_source: 1 + dice.roll(2) as usize,
+            chaos_steps: 8 + dice.roll(25),
+            sources_per_job: 1 + dice.roll(2),
+            jobs_max: 1 + dice.roll(2) as usize,
+        }
+    }
+}
 
 pub(super) struct World {
     pub(super) store: Arc<FailingStore>,
     pub(super) limits: Limits,
+    pub(super) size: Size,
     pub(super) jobs: Vec<SimulatedJob>,
     /// Writes of old leaders that were refused.
     pub(super) deposed: u64,
@@ -51,7 +78,7 @@ pub(super) struct World {
     workers: Vec<Worker>,
     dice: Dice,
     earlier: LeaderTally,
-    _folder: TempDir,
+    seed: u64,
 }
 
 pub(super) struct SimulatedJob {
@@ -94,52 +121,67 @@ struct Held {
     outcome: Option<Outcome>,
 }
 
+impl Worker {
+    fn beat(&self) -> WorkerBeat {
+        WorkerBeat {
+            worker: self.id.clone(),
+            version: "1".into(),
+            fingerprint: "simulated".into(),
+            slots: 4,
+            busy: self.held.iter().map(|held| held.delivery.message.dispatch()).collect(),
+            now_unix_seconds: now_unix_seconds(),
+        }
+    }
+}
+
 impl World {
-    pub(super) async fn begin(mut dice: Dice) -> Self {
-        let folder = folder();
-        let limits = Limits { losses_max: 1_000, pages_per_shard_max: 4, ..Limits::default() };
-        let file = folder.path().join("state.db");
-        std::fs::write(&file, empty_store().await).unwrap();
-        let store = SqliteStore::open(&file, &limits).await.unwrap();
-        let store = Arc::new(FailingStore::new(store, Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT));
+    pub(super) async fn begin(seed: u64, mut dice: Dice, ground: &Ground) -> Self {
+        let size = Size::draw(seed, &mut dice);
+        let failing = Dice::new(dice.roll(u64::MAX));
+        let store = Arc::new(FailingStore::new(ground.store.clone(), failing, FAILURES_PERCENT));
         let queue = SimulatedQueue::new(Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT);
-        let blobs = FolderBlobs::open(folder.path(), &folder.path().join("state")).unwrap();
         let backends =
-            Backends { store: store.clone(), queue: Arc::new(queue.clone()), blobs: Arc::new(blobs) };
-        let leader = lead(&backends, &limits).await;
+            Backends { store: store.clone(), queue: Arc::new(queue.clone()), blobs: ground.blobs.clone() };
+        let leader = lead(&backends, &ground.limits).await;
         let worker = |number| Worker { id: WorkerId(format!("worker-{number}")), held: Vec::new() };
-        let workers = (0..3).map(worker).collect();
         let mut world = Self {
             store,
-            limits,
+            limits: ground.limits.clone(),
+            size,
             jobs: Vec::new(),
             deposed: 0,
             queue,
             backends,
             leader,
             old_leader: None,
-            workers,
+            workers: (0..WORKERS).map(worker).collect(),
             dice,
             earlier: LeaderTally::default(),
-            _folder: folder,
+            seed,
         };
+        // What the workers of the last schedule had in hand is no concern of this one.
+        world.store.inner.forget_workers(i64::MAX).await.unwrap();
         world.submit(Grouping::Source).await;
         world
     }
 
     pub(super) async fn step(&mut self) {
         match self.dice.roll(100) {
-            0..20 => self.dispatch().await,
-            20..40 => self.collect().await,
-            40..55 => self.take_shard(),
-            55..78 => self.finish_shard().await,
-            78..86 => self.beat().await,
-            86..90 => self.rescue().await,
-            90..93 => self.kill_worker(),
-            93..95 => self.change_leader().await,
-            95..97 => self.wake_old_leader().await,
-            97 => self.queue.give_up(),
-            98 => self.wipe_queue_or_submit().await,
+            0..10 => self.dispatch().await,
+            10..16 => {
+                self.leader.window().look_everywhere();
+                self.dispatch().await;
+            }
+            16..34 => self.collect().await,
+            34..50 => drop(self.take_shard()),
+            50..68 => drop(self.finish_shard().await),
+            68..76 => self.beat_of_one().await,
+            76..83 => self.rescue(LOOK).await,
+            83..87 => self.kill_worker(),
+            87..90 => self.change_leader().await,
+            90..94 => self.wake_old_leader().await,
+            94..96 => self.queue.give_up(),
+            96..99 => self.wipe_queue_or_submit().await,
             _ => self.cancel_rarely().await,
         }
     }
@@ -151,15 +193,23 @@ impl World {
         self.old_leader = None;
     }
 
-    pub(super) async fn calm_step(&mut self) {
+    pub(super) async fn calm_step(&mut self, step: u32) {
         self.dispatch().await;
-        for _ in 0..4 {
-            self.take_shard();
-            self.finish_shard().await;
+        while self.take_shard() {}
+        while self.finish_shard().await {}
+        while self.queue.holds_arrivals() {
+            self.collect().await;
         }
-        self.collect().await;
-        self.beat().await;
-        self.rescue().await;
+        if step == 0 {
+            for worker in 0..self.workers.len() {
+                self.beat(worker).await;
+            }
+        }
+        // Not at each step: most of them need nobody to come to the rescue.
+        if step % 3 == 2 {
+            self.leader.window().look_everywhere();
+            self.rescue(CALM_LOOK).await;
+        }
     }
 
     pub(super) async fn all_closed(&self) -> bool {
@@ -186,7 +236,7 @@ impl World {
     }
 
     async fn submit(&mut self, group: Grouping) {
-        let key = format!("job-{}", self.jobs.len());
+        let key = format!("job-{}-{}", self.seed, self.jobs.len());
         let job = NewJob {
             tenant: TENANT_DEFAULT.into(),
             key: key.clone(),
@@ -201,16 +251,15 @@ impl World {
             location: SourceLocation::Object(format!("s3://scans/{key}/{number}.tif")),
             stamp: FileStamp { bytes: 1, modified_ns: 1, inode: number },
         };
-        let sources: Vec<NewSource> = (1..=SOURCES_PER_JOB).map(source).collect();
+        let sources: Vec<NewSource> = (1..=self.size.sources_per_job).map(source).collect();
         let store = &self.store.inner;
         let id = store.open_job(&job).await.unwrap();
         store.add_sources(id, &sources).await.unwrap();
         store.seal(id).await.unwrap();
-        self.jobs.push(SimulatedJob { id, sources: SOURCES_PER_JOB });
+        self.jobs.push(SimulatedJob { id, sources: self.size.sources_per_job });
     }
 
     async fn dispatch(&mut self) {
-        self.leader.window().look_everywhere();
         let result = self.leader.dispatch().await;
         self.note(&result, false);
     }
@@ -220,8 +269,8 @@ impl World {
         self.note(&result, false);
     }
 
-    async fn rescue(&mut self) {
-        let result = self.leader.rescue(&LeaseConfig::default(), LOOK).await;
+    async fn rescue(&mut self, passed: Duration) {
+        let result = self.leader.rescue(&LeaseConfig::default(), passed).await;
         self.note(&result, false);
     }
 
@@ -237,57 +286,59 @@ impl World {
         }
     }
 
-    fn take_shard(&mut self) {
-        let worker = self.dice.roll(self.workers.len() as u64) as usize;
-        if let Some(delivery) = self.queue.take_shard() {
-            self.workers[worker].held.push(Held { delivery, outcome: None });
-        }
+    /// Returns whether there was one.
+    fn take_shard(&mut self) -> bool {
+        let worker = self.one_of_the_workers();
+        let taken = self.queue.take_shard();
+        let is_taken = taken.is_some();
+        self.workers[worker].held.extend(taken.map(|delivery| Held { delivery, outcome: None }));
+        is_taken
     }
 
-    /// A worker works on a shard and reports; what can't be handed over it keeps.
-    async fn finish_shard(&mut self) {
+    fn one_of_the_workers(&mut self) -> usize {
+        self.dice.roll(self.workers.len() as u64) as usize
+    }
+
+    /// A worker works on a shard and reports; what can't be handed over it keeps. Returns whether there was one.
+    async fn finish_shard(&mut self) -> bool {
         let with_work = self.workers.iter_mut().filter(|worker| !worker.held.is_empty());
         let mut with_work: Vec<&mut Worker> = with_work.collect();
         if with_work.is_empty() {
-            return;
+            return false;
         }
         let chosen = self.dice.roll(with_work.len() as u64) as usize;
         let held = &mut with_work[chosen].held;
         let mut shard = held.swap_remove(self.dice.roll(held.len() as u64) as usize);
-        let dice = &mut self.dice;
-        let outcome = shard.outcome.take().unwrap_or_else(|| answer(&shard.delivery.message, dice));
+        let (pages, dice) = (self.size.pages_per_source, &mut self.dice);
+        let outcome = shard.outcome.take().unwrap_or_else(|| answer(&shard.delivery.message, pages, dice));
         if self.queue.publish_outcome(&outcome).await.is_ok() {
             shard.delivery.acknowledge().await.unwrap();
         } else {
             held.push(Held { outcome: Some(outcome), ..shard });
         }
+        true
     }
 
-    async fn beat(&mut self) {
-        for worker in &mut self.workers {
-            let beat = WorkerBeat {
-                worker: worker.id.clone(),
-                version: "1".into(),
-                fingerprint: "simulated".into(),
-                slots: 4,
-                busy: worker.held.iter().map(|held| held.delivery.message.dispatch()).collect(),
-                now_unix_seconds: now_unix_seconds(),
-            };
-            let Ok(answer) = self.store.beat(&beat).await else { continue };
-            let held = std::mem::take(&mut worker.held);
-            for held in held {
-                if answer.dropped.contains(&held.delivery.message.dispatch()) {
-                    held.delivery.acknowledge().await.unwrap();
-                } else {
-                    worker.held.push(held);
-                }
+    async fn beat_of_one(&mut self) {
+        let worker = self.one_of_the_workers();
+        self.beat(worker).await;
+    }
+
+    async fn beat(&mut self, worker: usize) {
+        let worker = &mut self.workers[worker];
+        let Ok(answer) = self.store.beat(&worker.beat()).await else { return };
+        for held in std::mem::take(&mut worker.held) {
+            if answer.dropped.contains(&held.delivery.message.dispatch()) {
+                held.delivery.acknowledge().await.unwrap();
+            } else {
+                worker.held.push(held);
             }
         }
     }
 
     /// What it held goes back to the broker, or is lost on the way.
     fn kill_worker(&mut self) {
-        let worker = self.dice.roll(self.workers.len() as u64) as usize;
+        let worker = self.one_of_the_workers();
         self.workers[worker].held.clear();
     }
 
@@ -312,7 +363,7 @@ impl World {
     async fn wipe_queue_or_submit(&mut self) {
         if self.dice.percent(30) {
             self.queue.wipe();
-        } else if self.jobs.len() < 3 {
+        } else if self.jobs.len() < self.size.jobs_max {
             let group = if self.dice.percent(60) { Grouping::Folder } else { Grouping::Source };
             self.submit(group).await;
         }
@@ -330,7 +381,8 @@ impl World {
 
 /// A new leader, as [`Coordinator::run`] makes one.
 async fn lead(backends: &Backends, limits: &Limits) -> Leadership {
-    let leases = LeaseConfig { tick: Duration::ZERO, ..LeaseConfig::default() };
+    // No time passes but what a schedule says: nobody waits after a failure.
+    let leases = LeaseConfig { tick: Duration::ZERO, leader_tick: Duration::ZERO, ..LeaseConfig::default() };
     let config = CoordinatorConfig {
         limits: limits.clone(),
         name: "simulated".into(),
@@ -350,22 +402,4 @@ async fn lead(backends: &Backends, limits: &Limits) -> Leadership {
         while leadership.inherit(&LeaseConfig::default()).await.is_err() {}
         return leadership;
     }
-}
-
-/// In memory where the machine has such a place: a simulation need not survive a power loss.
-fn folder() -> TempDir {
-    let memory = std::path::Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
-}
-
-/// The file of a store that holds nothing yet. Making its tables takes longer than a schedule.
-async fn empty_store() -> &'static [u8] {
-    static MADE: OnceCell<Vec<u8>> = OnceCell::const_new();
-    let made = MADE.get_or_init(|| async {
-        let folder = folder();
-        let file = folder.path().join("state.db");
-        SqliteStore::open(&file, &Limits::default()).await.unwrap();
-        std::fs::read(&file).unwrap()
-    });
-    made.await
 }
