@@ -114,7 +114,8 @@ pub(crate) fn pagemill(
     Ok(Outcome { text, cpu_seconds, memory_mib: peak_memory_mib(), stages: reading.stages, words })
 }
 
-fn decode(page: &Page) -> Result<Scan, Box<dyn Error>> {
+/// A page's picture, as a source gives it.
+pub(crate) fn decode(page: &Page) -> Result<Scan, Box<dyn Error>> {
     let decoded = image::ImageReader::open(&page.image)?.decode()?;
     let (width, height) = (decoded.width(), decoded.height());
     let rgb = decoded.into_rgb8();
@@ -140,7 +141,8 @@ fn plain_text(text: &PageText) -> String {
     lines.join("\n")
 }
 
-fn cpu_seconds() -> f64 {
+/// CPU time of this thread so far.
+pub(crate) fn cpu_seconds() -> f64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }

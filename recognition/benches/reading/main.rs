@@ -1,11 +1,12 @@
 //! Pagemill's reading beside `tesseract` itself: the same pages, page by page in turns, in the same run.
 //!
 //! `cargo bench -p pagemill-recognition --bench reading -- [--set corpus|harder] [--kind NAME] [--pages N] [--alone]
-//! [--without STEP]… [--ablation] [--write FILE] [--pictures DIR]`
+//! [--without STEP]… [--ablation] [--steps] [--write FILE] [--pictures DIR]`
 //!
 //! Reads `pages/*.jpg` and `gt/` of the folder that `PAGEMILL_CORPUS` names, else `samples/`, then pages of harder kinds
 //! that it makes itself. CPU is user and system time: of this thread for Pagemill, of the whole process (`time`) for
 //! Tesseract, start-up included, as its users pay it. `--alone` leaves Tesseract out; `--pictures` keeps what was seen.
+//! `--steps` reads nothing and takes the time of each step of clean-up, and of layout.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the terminal")]
 
 mod corpus;
@@ -13,6 +14,7 @@ mod harder;
 mod options;
 mod report;
 mod score;
+mod steps;
 
 use std::error::Error;
 use std::process::Command;
@@ -49,6 +51,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn corpus_tables(options: &Options) -> Result<String, Box<dyn Error>> {
     let mut pages = corpus::pages()?;
     pages.truncate(options.pages_max);
+    if options.steps {
+        return steps::table(&pages);
+    }
     if !options.ablation {
         let report = read(&pages, &options.without, options)?;
         return Ok(report.corpus(&options.without));

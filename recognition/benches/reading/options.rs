@@ -11,6 +11,8 @@ pub(crate) struct Options {
     pub(crate) without: Vec<String>,
     /// Each step left out in turn.
     pub(crate) ablation: bool,
+    /// The time of each step, in place of reading.
+    pub(crate) steps: bool,
     pub(crate) pages_max: usize,
     pub(crate) write: Option<PathBuf>,
     /// Debug pictures and texts go there.
@@ -28,6 +30,7 @@ impl Options {
         let mut options = Self {
             without: Vec::new(),
             ablation: false,
+            steps: false,
             pages_max: usize::MAX,
             write: None,
             pictures: None,
@@ -41,6 +44,7 @@ impl Options {
             match argument.as_str() {
                 "--without" => options.without.push(value()?),
                 "--ablation" => options.ablation = true,
+                "--steps" => options.steps = true,
                 "--pages" => options.pages_max = value()?.parse()?,
                 "--write" => options.write = Some(value()?.into()),
                 "--pictures" => options.pictures = Some(value()?.into()),

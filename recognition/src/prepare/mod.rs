@@ -37,10 +37,10 @@ pub const GROUND: u8 = 230;
 const ENLARGEMENT_MAX: f64 = 2.0;
 
 /// Skew below this many degrees is left alone: rotation blurs, and a line of 17 cm rises by only 0.3 mm.
-const SKEW_GATE_DEGREES: f64 = 0.1;
+pub const SKEW_GATE_DEGREES: f64 = 0.1;
 
 /// Until the background is known: ink is darker than this.
-const INK_BELOW: u8 = 150;
+pub const INK_BELOW: u8 = 150;
 
 /// Leptonica reports on stderr what its return codes say already.
 pub fn quiet_leptonica() {
