@@ -1,12 +1,12 @@
 //! Pagemill's reading beside `tesseract` itself: the same pages, page by page in turns, in the same run.
 //!
 //! `cargo bench -p pagemill-recognition --bench reading -- [--set corpus|harder] [--kind NAME] [--pages N] [--alone]
-//! [--without STEP]… [--ablation] [--steps] [--write FILE] [--pictures DIR]`
+//! [--every N] [--without STEP]… [--ablation] [--steps] [--write FILE] [--pictures DIR]`
 //!
 //! Reads `pages/*.jpg` and `gt/` of the folder that `PAGEMILL_CORPUS` names, else `samples/`, then pages of harder kinds
 //! that it makes itself. CPU is user and system time: of this thread for Pagemill, of the whole process (`time`) for
 //! Tesseract, start-up included, as its users pay it. `--alone` leaves Tesseract out; `--pictures` keeps what was seen.
-//! `--steps` reads nothing and takes the time of each step of clean-up, and of layout.
+//! `--every N` takes each N-th page of a set. `--steps` reads nothing and takes the time of each step of clean-up, and of layout.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the terminal")]
 
 mod corpus;
@@ -54,21 +54,33 @@ fn corpus_tables(options: &Options) -> Result<String, Box<dyn Error>> {
     if options.steps {
         return steps::table(&pages);
     }
-    if !options.ablation {
-        let report = read(&pages, &options.without, options)?;
-        return Ok(report.corpus(&options.without));
+    let pages: Vec<Page> = pages.into_iter().step_by(options.every).collect();
+    if options.ablation {
+        return ablation(&pages, options);
     }
-    let mut rows = vec![("nothing".to_owned(), read(&pages, &[], options)?)];
+    let report = read(&pages, &options.without, options)?;
+    Ok(report.corpus(&options.without))
+}
+
+/// What each step is worth: the pages are read without it.
+fn ablation(pages: &[Page], options: &Options) -> Result<String, Box<dyn Error>> {
+    let mut rows = vec![("nothing".to_owned(), read(pages, &[], options)?)];
     for step in options::steps()? {
-        let report = read(&pages, std::slice::from_ref(&step), options)?;
+        let report = read(pages, std::slice::from_ref(&step), options)?;
         rows.push((step, report));
     }
-    Ok(report::ablation(&rows))
+    Ok(format!("{} pages\n\n{}", pages.len(), report::ablation(&rows)))
 }
 
 fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("pagemill-harder-{}", std::process::id()));
     let pages = harder::pages(&folder, options.kind.as_deref())?;
+    if options.ablation {
+        let pages: Vec<Page> = pages.into_iter().map(|(_, page)| page).step_by(options.every).collect();
+        let table = ablation(&pages, options)?;
+        std::fs::remove_dir_all(folder)?;
+        return Ok(table);
+    }
     let mut reader = reader(&options.without)?;
     let mut kinds: Vec<(&str, Report)> = Vec::new();
     let (mut all, mut upright) = (Report::default(), Report::default());
@@ -83,9 +95,11 @@ fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
         compare(page, &mut reader, options, &mut sums)?;
     }
     std::fs::remove_dir_all(folder)?;
+    let mut reliability = String::new();
+    all.reliability(&mut reliability);
     kinds.push(("all", all));
     kinds.push(("all that lie upright", upright));
-    Ok(report::by_kind(&kinds))
+    Ok(report::by_kind(&kinds) + &reliability)
 }
 
 fn read(pages: &[Page], without: &[String], options: &Options) -> Result<Report, Box<dyn Error>> {

@@ -14,6 +14,8 @@ pub(crate) struct Options {
     /// The time of each step, in place of reading.
     pub(crate) steps: bool,
     pub(crate) pages_max: usize,
+    /// Each page whose number divides by this, from 0.
+    pub(crate) every: usize,
     pub(crate) write: Option<PathBuf>,
     /// Debug pictures and texts go there.
     pub(crate) pictures: Option<PathBuf>,
@@ -32,6 +34,7 @@ impl Options {
             ablation: false,
             steps: false,
             pages_max: usize::MAX,
+            every: 1,
             write: None,
             pictures: None,
             set: None,
@@ -45,6 +48,7 @@ impl Options {
                 "--without" => options.without.push(value()?),
                 "--ablation" => options.ablation = true,
                 "--steps" => options.steps = true,
+                "--every" => options.every = value()?.parse::<std::num::NonZero<usize>>()?.get(),
                 "--pages" => options.pages_max = value()?.parse()?,
                 "--write" => options.write = Some(value()?.into()),
                 "--pictures" => options.pictures = Some(value()?.into()),

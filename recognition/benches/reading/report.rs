@@ -54,7 +54,7 @@ impl Report {
     }
 
     /// Of words said to be so sure, how many are right.
-    fn reliability(&self, table: &mut String) {
+    pub(crate) fn reliability(&self, table: &mut String) {
         table.push_str("\n| confidence | words | mean confidence | right |\n| --- | --- | --- | --- |\n");
         for (bin, (words, right, sum)) in self.pagemill.reliability.iter().enumerate() {
             if *words > 0 {

@@ -1,6 +1,9 @@
 //! Connected ink: what letters, marks, stamps and specks are before anybody knows which is which.
 
+use std::ops::Range;
+
 use crate::engine::Span;
+use crate::prepare::bits::{self, Bits, WORD_PIXELS};
 use crate::prepare::grey::Grey;
 
 /// A horizontal stretch of ink.
@@ -47,23 +50,26 @@ impl Component {
 }
 
 impl Components {
-    /// Finds the ink that is darker than `ink_below(row, cell of 64 columns)`.
+    /// Finds the ink that is darker than `ink_below(row)`.
     #[must_use]
     pub fn find(grey: &Grey, ink_below: impl Fn(usize) -> u8) -> Self {
-        let mut runs: Vec<Run> = Vec::new();
-        let mut forest = Forest::default();
-        let mut above = 0..0;
+        let mut words = vec![0; grey.width.div_ceil(WORD_PIXELS)];
+        let mut search = Search::default();
         for y in 0..grey.height {
-            let start = runs.len();
-            row_runs(grey.row(y), ink_below(y), y as i32, &mut runs);
-            if runs.len() > RUNS_MAX {
-                return Self::default();
-            }
-            forest.grow(runs.len());
-            connect(&runs, above, start..runs.len(), &mut forest);
-            above = start..runs.len();
+            bits::mark_darker(grey.row(y), ink_below(y), &mut words);
+            search.row(&words, grey.width, y as i32);
         }
-        Self::gather(&runs, &mut forest)
+        search.components()
+    }
+
+    /// Finds what hangs together of the pixels that are set.
+    #[must_use]
+    pub fn of(bits: &Bits) -> Self {
+        let mut search = Search::default();
+        for y in 0..bits.height {
+            search.row(bits.row(y), bits.width, y as i32);
+        }
+        search.components()
     }
 
     /// The runs of a component.
@@ -71,80 +77,107 @@ impl Components {
     pub fn runs(&self, component: &Component) -> &[Run] {
         &self.runs[component.first_run as usize..(component.first_run + component.run_count) as usize]
     }
+}
 
-    fn gather(runs: &[Run], forest: &mut Forest) -> Self {
-        let mut index_of_root = vec![u32::MAX; runs.len()];
+/// Rows seen so far.
+#[derive(Default)]
+struct Search {
+    runs: Vec<Run>,
+    /// The tree that each run belongs to.
+    trees: Vec<u32>,
+    forest: Forest,
+    /// The runs of the last row.
+    above: Range<usize>,
+    /// There are more than [`RUNS_MAX`].
+    is_noise: bool,
+}
+
+impl Search {
+    /// Takes the next row: its runs join those that they touch in the row above.
+    fn row(&mut self, words: &[u64], width: usize, y: i32) {
+        let start = self.runs.len();
+        if self.is_noise {
+            return;
+        }
+        push_runs(words, width, y, &mut self.runs);
+        self.is_noise = self.runs.len() > RUNS_MAX;
+        let mut first = self.above.start;
+        for run in &self.runs[start..] {
+            while first < self.above.end && self.runs[first].right < run.left {
+                first += 1;
+            }
+            let touching = (first..self.above.end).take_while(|&near| self.runs[near].left <= run.right);
+            let mut tree = None;
+            for near in touching {
+                let other = self.trees[near];
+                match tree {
+                    None => tree = Some(other),
+                    Some(tree) if tree != other => self.forest.join(tree, other),
+                    Some(_) => {}
+                }
+            }
+            self.trees.push(tree.unwrap_or_else(|| self.forest.plant()));
+        }
+        self.above = start..self.runs.len();
+    }
+
+    fn components(mut self) -> Components {
+        if self.is_noise {
+            return Components::default();
+        }
+        let mut index_of_tree = vec![u32::MAX; self.forest.parents.len()];
         let mut list: Vec<Component> = Vec::new();
-        let mut owner = vec![0_u32; runs.len()];
-        for (at, run) in runs.iter().enumerate() {
-            let root = forest.root(at as u32) as usize;
-            if index_of_root[root] == u32::MAX {
-                index_of_root[root] = list.len() as u32;
+        for (run, tree) in self.runs.iter().zip(&mut self.trees) {
+            let index = &mut index_of_tree[self.forest.root(*tree) as usize];
+            if *index == u32::MAX {
+                *index = list.len() as u32;
                 let bounds = Span { left: run.left, top: run.y, right: run.right, bottom: run.y + 1 };
                 list.push(Component { bounds, area: 0, first_run: 0, run_count: 0 });
             }
-            owner[at] = index_of_root[root];
-            let component = &mut list[owner[at] as usize];
+            *tree = *index;
+            let component = &mut list[*index as usize];
             component.bounds.left = component.bounds.left.min(run.left);
             component.bounds.right = component.bounds.right.max(run.right);
             component.bounds.bottom = run.y + 1;
             component.area += run.right - run.left;
             component.run_count += 1;
         }
+        let mut places: Vec<u32> = Vec::with_capacity(list.len());
         let mut next = 0;
-        let mut place: Vec<u32> = Vec::with_capacity(list.len());
         for component in &mut list {
             component.first_run = next;
-            place.push(next);
+            places.push(next);
             next += component.run_count;
         }
-        let mut grouped = vec![Run { y: 0, left: 0, right: 0 }; runs.len()];
-        for (run, &owner) in runs.iter().zip(&owner) {
-            grouped[place[owner as usize] as usize] = *run;
-            place[owner as usize] += 1;
+        let mut runs = vec![Run { y: 0, left: 0, right: 0 }; self.runs.len()];
+        for (run, &owner) in self.runs.iter().zip(&self.trees) {
+            let place = &mut places[owner as usize];
+            runs[*place as usize] = *run;
+            *place += 1;
         }
-        Self { list, runs: grouped }
+        Components { list, runs }
     }
 }
 
 /// Appends the runs of one row.
-fn row_runs(row: &[u8], ink_below: u8, y: i32, runs: &mut Vec<Run>) {
-    let mut x = 0;
-    while x < row.len() {
-        // Most of a page is paper: skip it in strides that compile to vector code.
-        if let Some(stride) = row.get(x..x + 32)
-            && stride.iter().fold(255, |least, &sample| sample.min(least)) >= ink_below
-        {
-            x += 32;
-            continue;
-        }
-        let end = (x + 32).min(row.len());
-        while x < end {
-            if row[x] >= ink_below {
-                x += 1;
-                continue;
+fn push_runs(words: &[u64], width: usize, y: i32, runs: &mut Vec<Run>) {
+    let mut left = None;
+    let mut before = 0;
+    for (at, &word) in words.iter().enumerate() {
+        // Bits at which ink starts or ends.
+        let mut changes = word ^ (word << 1 | before);
+        before = word >> (WORD_PIXELS - 1);
+        while changes != 0 {
+            let x = (at * WORD_PIXELS) as i32 + changes.trailing_zeros() as i32;
+            changes &= changes - 1;
+            match left.take() {
+                None => left = Some(x),
+                Some(left) => runs.push(Run { y, left, right: x }),
             }
-            let left = x;
-            while x < row.len() && row[x] < ink_below {
-                x += 1;
-            }
-            runs.push(Run { y, left: left as i32, right: x as i32 });
         }
     }
-}
-
-/// Joins the runs of a row with those that they touch in the row above.
-fn connect(runs: &[Run], above: std::ops::Range<usize>, row: std::ops::Range<usize>, forest: &mut Forest) {
-    let mut first = above.start;
-    for at in row {
-        while first < above.end && runs[first].right < runs[at].left {
-            first += 1;
-        }
-        let mut near = first;
-        while near < above.end && runs[near].left <= runs[at].right {
-            forest.join(near as u32, at as u32);
-            near += 1;
-        }
+    if let Some(left) = left {
+        runs.push(Run { y, left, right: width as i32 });
     }
 }
 
@@ -158,6 +191,13 @@ impl Forest {
     /// Adds single trees up to `length`.
     pub(super) fn grow(&mut self, length: usize) {
         self.parents.extend(self.parents.len() as u32..length as u32);
+    }
+
+    /// Adds a single tree and names it.
+    fn plant(&mut self) -> u32 {
+        let tree = self.parents.len() as u32;
+        self.parents.push(tree);
+        tree
     }
 
     /// The tree that `at` belongs to.

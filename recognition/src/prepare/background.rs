@@ -52,20 +52,30 @@ pub fn levelled(grey: &Grey, dpi: u32, ground: u8) -> Grey {
     let paper = paper(grey, dpi);
     let widened = scale::to_size(&paper, grey.width, paper.height);
     let mut result = grey.clone();
-    let mut factors = vec![0_u32; grey.width];
     for y in 0..grey.height {
         // Between the middles of two squares the shade changes evenly.
         let at = ((y as f64 + 0.5) * paper.height as f64 / grey.height as f64 - 0.5).max(0.0);
         let (above, below) = (at as usize, (at as usize + 1).min(paper.height - 1));
         let part = ((at - above as f64) * 256.0) as u32;
-        let rows = widened.row(above.min(paper.height - 1)).iter().zip(widened.row(below));
-        for (factor, (&above, &below)) in factors.iter_mut().zip(rows) {
-            let shade = (u32::from(above) * (256 - part) + u32::from(below) * part).max(256);
-            *factor = (u32::from(ground) << 24) / shade;
-        }
-        for (sample, &factor) in result.row_mut(y).iter_mut().zip(&factors) {
-            *sample = ((u32::from(*sample) * factor) >> 16).min(255) as u8;
-        }
+        let shades = (widened.row(above.min(paper.height - 1)), widened.row(below));
+        level(result.row_mut(y), shades, part, ground);
     }
     result
+}
+
+/// Brings a row's paper to `ground`: `above` and `below` are its shades in the squares there, of which the latter counts
+/// `part` 256ths. Neighbours have the same ones mostly, so that the division is made once for many.
+fn level(row: &mut [u8], (above, below): (&[u8], &[u8]), part: u32, ground: u8) {
+    let mut start = 0;
+    while start < row.len() {
+        let paper = (above[start], below[start]);
+        let shades = above[start..].iter().zip(&below[start..]);
+        let end = start + shades.take_while(|&(&above, &below)| (above, below) == paper).count();
+        let shade = (u32::from(paper.0) * (256 - part) + u32::from(paper.1) * part).max(256);
+        let factor = (u32::from(ground) << 24) / shade;
+        for sample in &mut row[start..end] {
+            *sample = ((u32::from(*sample) * factor) >> 16).min(255) as u8;
+        }
+        start = end;
+    }
 }

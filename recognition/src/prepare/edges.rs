@@ -28,7 +28,7 @@ const RIM: i32 = 3;
 
 /// Paints borders and punch holes over with the page's usual shade.
 pub fn clear(grey: &mut Grey, dpi: u32) {
-    let paper = usual_shade(grey);
+    let paper = grey.usual_shade();
     let dark = (u32::from(paper) * DARK_PERCENT / 100) as u8;
     let found = Components::find(grey, |_| dark);
     let reach = (REACH_INCHES * f64::from(dpi)) as i32;
@@ -56,22 +56,6 @@ pub fn clear(grey: &mut Grey, dpi: u32) {
             }
         }
     }
-}
-
-/// The median shade: paper, on any page that is read.
-#[must_use]
-pub fn usual_shade(grey: &Grey) -> u8 {
-    let mut counts = [0_usize; 256];
-    for &sample in grey.samples.iter().step_by(7) {
-        counts[usize::from(sample)] += 1;
-    }
-    let half = counts.iter().sum::<usize>() / 2;
-    let mut seen = 0;
-    let median = counts.iter().position(|count| {
-        seen += count;
-        seen > half
-    });
-    median.unwrap_or(255) as u8
 }
 
 fn is_border(one: &Component, width: i32, height: i32, dpi: u32) -> bool {

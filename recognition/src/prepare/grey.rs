@@ -13,6 +13,9 @@ pub struct Grey {
     pub samples: Vec<u8>,
 }
 
+/// Every so many samples one is looked at for the usual shade.
+const SHADE_STEP: usize = 7;
+
 impl Grey {
     /// A picture of one shade.
     #[must_use]
@@ -29,6 +32,12 @@ impl Grey {
     /// One row's samples, to be written.
     pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
         &mut self.samples[y * self.width..(y + 1) * self.width]
+    }
+
+    /// The median shade: paper, on any page that is read.
+    #[must_use]
+    pub fn usual_shade(&self) -> u8 {
+        median(self.samples.iter().step_by(SHADE_STEP)).unwrap_or(u8::MAX)
     }
 
     /// From a Leptonica image of 8 bits a pixel without colour map.
@@ -64,6 +73,19 @@ impl Grey {
     }
 }
 
+/// The shade that half of the samples do not exceed; `None` of none.
+pub fn median<'a>(samples: impl Iterator<Item = &'a u8>) -> Option<u8> {
+    let mut counts = [0_usize; 256];
+    samples.for_each(|&sample| counts[usize::from(sample)] += 1);
+    let half = counts.iter().sum::<usize>() / 2;
+    let mut seen = 0;
+    let median = counts.iter().position(|count| {
+        seen += count;
+        seen > half
+    });
+    median.map(|shade| shade as u8)
+}
+
 /// Unpacks words into the bytes that Leptonica keeps in them, most significant first.
 fn copy_bytes(words: &[u32], bytes: &mut [u8]) {
     for (four, word) in bytes.chunks_mut(4).zip(words) {
@@ -74,6 +96,14 @@ fn copy_bytes(words: &[u32], bytes: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!(median([9, 1, 7, 200, 3].iter()), Some(7));
+        assert_eq!(median([4, 8].iter()), Some(8));
+        assert_eq!(median([].iter()), None);
+        assert_eq!(Grey::filled(0, 0, 0).usual_shade(), 255);
+    }
 
     #[test]
     fn samples_survive_the_way_through_leptonica() {

@@ -1,7 +1,6 @@
 //! Light print on dark areas: heads of tables, titles in boxes. They are turned into dark print on light, in a frame.
 
-use super::edges::usual_shade;
-use super::grey::Grey;
+use super::grey::{self, Grey};
 use super::scale;
 use crate::layout::components::{Component, Components};
 
@@ -26,7 +25,7 @@ const FRAME_SHADE: u8 = 40;
 /// Inverts dark areas; without any, nothing changes.
 pub fn turn_dark_on_light(grey: &mut Grey, dpi: u32) {
     let square = ((SQUARE_INCHES * f64::from(dpi)).round() as usize).max(2);
-    let paper = usual_shade(grey);
+    let paper = grey.usual_shade();
     let dark = (u32::from(paper) * DARK_PERCENT / 100) as u8;
     let (columns, rows) = (grey.width.div_ceil(square), grey.height.div_ceil(square));
     let coarse = scale::to_size(grey, columns, rows);
@@ -97,19 +96,11 @@ fn invert(
 
 /// The shade that half of the area's pixels reach.
 fn darkest_half(grey: &Grey, left: usize, top: usize, spans: &[(usize, usize)]) -> u8 {
-    let mut counts = [0_usize; 256];
-    for (at, &(first, last)) in spans.iter().enumerate() {
-        for &sample in &grey.row(top + at)[left + first..left + last] {
-            counts[usize::from(sample)] += 1;
-        }
-    }
-    let half = counts.iter().sum::<usize>() / 2;
-    let mut seen = 0;
-    let median = counts.iter().position(|count| {
-        seen += count;
-        seen > half
-    });
-    median.unwrap_or(0) as u8
+    let inside = spans
+        .iter()
+        .enumerate()
+        .flat_map(|(at, &(first, last))| &grey.row(top + at)[left + first..left + last]);
+    grey::median(inside).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "switches Leptonica's messages off")]
 
 pub mod background;
+pub mod bits;
 pub mod blank;
 pub mod channel;
 pub mod despeckle;

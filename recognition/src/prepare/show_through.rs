@@ -1,6 +1,7 @@
 //! The other side's print, shining through thin paper: pale marks that no dark print is near go, where there are many.
 
 use super::GROUND;
+use super::bits::{Bits, WORD_PIXELS};
 use super::grey::Grey;
 
 /// Paper lets at most so much of the other side's ink through that it stays lighter than this part of the ground, in
@@ -19,44 +20,25 @@ const GATE_PERCENT: usize = 30;
 
 /// Removes show-through from a page whose paper was brought to [`GROUND`], where the page has some.
 pub fn remove(grey: &mut Grey) {
-    let print_below = (u32::from(GROUND) * PALE_PERCENT / 100) as u8;
-    let mark_below = (u32::from(GROUND) * MARK_PERCENT / 100) as u8;
-    let near = near_print(grey, print_below);
-    let print = grey.samples.iter().filter(|&&sample| sample < print_below).count();
-    let is_pale = |(sample, near): &(&u8, &bool)| **sample < mark_below && !**near;
-    let pale = grey.samples.iter().zip(&near).filter(is_pale).count();
-    if print == 0 || pale * 100 < print * GATE_PERCENT {
+    let below = |percent: u32| (u32::from(GROUND) * percent / 100) as u8;
+    let mut near_print = Bits::darker(grey, below(PALE_PERCENT));
+    let print = near_print.count();
+    near_print.widen(EDGE);
+    near_print.heighten(EDGE);
+    let mut pale = Bits::darker(grey, below(MARK_PERCENT));
+    pale.clear(&near_print);
+    if print == 0 || pale.count() * 100 < print * GATE_PERCENT {
         return;
     }
-    for (sample, &near) in grey.samples.iter_mut().zip(&near) {
-        if !near {
-            *sample = (*sample).max(GROUND);
-        }
-    }
-}
-
-/// Which pixels lie at most [`EDGE`] from print, both ways.
-fn near_print(grey: &Grey, print_below: u8) -> Vec<bool> {
-    let width = grey.width;
-    let mut across = vec![false; grey.samples.len()];
     for y in 0..grey.height {
-        let target = &mut across[y * width..(y + 1) * width];
-        for (x, _) in grey.row(y).iter().enumerate().filter(|(_, sample)| **sample < print_below) {
-            target[x.saturating_sub(EDGE)..(x + EDGE + 1).min(width)].fill(true);
-        }
-    }
-    let mut near = across.clone();
-    for y in 0..grey.height {
-        for other in y.saturating_sub(EDGE)..(y + EDGE + 1).min(grey.height) {
-            if other != y {
-                let from = &across[other * width..(other + 1) * width];
-                for (near, &print) in near[y * width..(y + 1) * width].iter_mut().zip(from) {
-                    *near |= print;
+        for (samples, &near) in grey.row_mut(y).chunks_mut(WORD_PIXELS).zip(near_print.row(y)) {
+            for (bit, sample) in samples.iter_mut().enumerate() {
+                if near >> bit & 1 == 0 {
+                    *sample = (*sample).max(GROUND);
                 }
             }
         }
     }
-    near
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use leptess::capi;
 
+use super::bits::{self, WORD_PIXELS};
 use super::grey::Grey;
 use super::scale;
 use crate::pix::Pix;
@@ -47,10 +48,14 @@ pub fn straightening_degrees(grey: &Grey, ink_below: u8) -> Option<f64> {
 pub fn to_bits(grey: &Grey, ink_below: u8) -> Option<Pix> {
     let mut pix = Pix::new(grey.width as u32, grey.height as u32, 1)?;
     let words_per_row = pix.words_per_row();
+    let mut row = vec![0; grey.width.div_ceil(WORD_PIXELS)];
     for (y, words) in pix.words_mut().chunks_exact_mut(words_per_row).enumerate() {
-        for (samples, word) in grey.row(y).chunks(32).zip(words) {
-            for (bit, &sample) in samples.iter().enumerate() {
-                *word |= u32::from(sample < ink_below) << (31 - bit);
+        bits::mark_darker(grey.row(y), ink_below, &mut row);
+        for (pair, word) in words.chunks_mut(2).zip(&row) {
+            // Leptonica's first pixel is the highest bit of 32.
+            let turned = word.reverse_bits();
+            for (half, bits) in pair.iter_mut().zip([turned >> 32, turned]) {
+                *half = bits as u32;
             }
         }
     }

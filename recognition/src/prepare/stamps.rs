@@ -37,7 +37,9 @@ pub fn clean(grey: &mut Grey, dpi: u32) -> Vec<Span> {
     let found = Components::find(grey, |_| INK_BELOW);
     let boxes: Vec<Span> =
         found.list.iter().filter(|one| is_overlay(one, dpi)).map(|one| one.bounds.grown(4)).collect();
-    if let Some(shade) = print_shade(grey).filter(|_| !boxes.is_empty()) {
+    if !boxes.is_empty()
+        && let Some(shade) = print_shade(grey)
+    {
         for bounds in &boxes {
             keep_print(grey, *bounds, shade.saturating_add(PRINT_SPREAD), dpi);
         }

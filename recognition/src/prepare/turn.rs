@@ -25,45 +25,89 @@ pub fn by_quarters(grey: &Grey, turn: Turn) -> Grey {
     }
 }
 
-/// Fixed-point bits of a source position.
-const FRACTION_BITS: u32 = 8;
+/// Fixed-point bits of a source position; the upper eight of them weigh the pixels around it.
+const FRACTION_BITS: u32 = 16;
 
 /// The picture rotated clockwise about its centre, interpolated; what comes from outside is `ground`.
 #[must_use]
 pub fn by_angle(grey: &Grey, radians: f64, ground: u8) -> Grey {
     let (sin, cos) = radians.sin_cos();
     let (centre_x, centre_y) = (grey.width as f64 / 2.0, grey.height as f64 / 2.0);
+    // An error of 2⁻¹⁷ pixels a step stays far below a pixel over any row.
     let one = f64::from(1 << FRACTION_BITS);
-    // 8 more bits for the steps: an error of 2⁻¹⁷ pixels a step stays far below a pixel over any row.
-    let step = one * 256.0;
-    let (step_x, step_y) = ((cos * step).round() as i64, (-sin * step).round() as i64);
+    let step = ((cos * one).round() as i64, (-sin * one).round() as i64);
     let mut result = Grey::filled(grey.width, grey.height, ground);
     for y in 0..grey.height {
         let (dx, dy) = (-centre_x, y as f64 - centre_y);
-        let mut from_x = ((centre_x + dx * cos + dy * sin) * step) as i64;
-        let mut from_y = ((centre_y - dx * sin + dy * cos) * step) as i64;
-        for sample in result.row_mut(y) {
-            if let Some(shade) = interpolated(grey, from_x >> 8, from_y >> 8) {
-                *sample = shade;
+        let mut from = (
+            ((centre_x + dx * cos + dy * sin) * one) as i64,
+            ((centre_y - dx * sin + dy * cos) * one) as i64,
+        );
+        let mut row = result.row_mut(y);
+        while !row.is_empty() {
+            let stretch = Stretch::at(grey, from, step, row.len());
+            let length = stretch.as_ref().map_or(1, |stretch| stretch.length);
+            let (target, rest) = row.split_at_mut(length);
+            if let Some(stretch) = stretch {
+                stretch.interpolate(grey, target);
             }
-            from_x += step_x;
-            from_y += step_y;
+            row = rest;
+            from = (from.0 + length as i64 * step.0, from.1 + length as i64 * step.1);
         }
     }
     result
 }
 
-/// The shade at a fixed-point position; `None` outside.
-fn interpolated(grey: &Grey, x: i64, y: i64) -> Option<u8> {
-    let (left, top) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
-    if left < 0 || top < 0 || left + 1 >= grey.width as i64 || top + 1 >= grey.height as i64 {
-        return None;
+/// Pixels of a result's row that come from two rows of the source, column by column: with small angles many.
+struct Stretch {
+    /// Source pixel above and left of the first one.
+    left: usize,
+    top: usize,
+    length: usize,
+    /// How far right of and below it the first one lies.
+    part: (u16, u16),
+    /// By how much that changes from pixel to pixel, modulo one.
+    drift: (u16, u16),
+}
+
+impl Stretch {
+    /// The stretch from a source position on, at most `length_max` long; `None` outside the source.
+    fn at(grey: &Grey, from: (i64, i64), step: (i64, i64), length_max: usize) -> Option<Self> {
+        let one = 1 << FRACTION_BITS;
+        let (left, top) = (from.0 >> FRACTION_BITS, from.1 >> FRACTION_BITS);
+        if left < 0 || top < 0 || left + 1 >= grey.width as i64 || top + 1 >= grey.height as i64 {
+            return None;
+        }
+        let part = (from.0 & (one - 1), from.1 & (one - 1));
+        // Steps until the source's row, or its column apart from one a step, changes.
+        let steps = |part: i64, drift: i64| match drift {
+            0 => i64::MAX,
+            1.. => (one - 1 - part) / drift,
+            _ => part / -drift,
+        };
+        let steady = steps(part.0, step.0 - one).min(steps(part.1, step.1));
+        let inside = grey.width as i64 - 2 - left;
+        let length = (steady.min(inside) as usize).saturating_add(1).min(length_max);
+        let (part, drift) = ((part.0 as u16, part.1 as u16), (step.0 as u16, step.1 as u16));
+        Some(Self { left: left as usize, top: top as usize, length, part, drift })
     }
-    let (part_x, part_y) = ((x & 255) as u32, (y & 255) as u32);
-    let at = top as usize * grey.width + left as usize;
-    let (above, below) = (&grey.samples[at..at + 2], &grey.samples[at + grey.width..at + grey.width + 2]);
-    let mix = |pair: &[u8]| u32::from(pair[0]) * (256 - part_x) + u32::from(pair[1]) * part_x;
-    Some(((mix(above) * (256 - part_y) + mix(below) * part_y + (1 << 15)) >> 16) as u8)
+
+    /// Mixes the four pixels around each position. All fits 16 bits but the last step: vector code takes eight at a
+    /// time.
+    fn interpolate(&self, grey: &Grey, target: &mut [u8]) {
+        let length = target.len();
+        let (above, below) = (&grey.row(self.top)[self.left..], &grey.row(self.top + 1)[self.left..]);
+        let (above, above_right) = (&above[..length], &above[1..=length]);
+        let (below, below_right) = (&below[..length], &below[1..=length]);
+        for (x, sample) in target.iter_mut().enumerate() {
+            let part = |start: u16, drift: u16| start.wrapping_add((x as u16).wrapping_mul(drift)) >> 8;
+            let (right, down) = (part(self.part.0, self.drift.0), part(self.part.1, self.drift.1));
+            let mix = |one: u8, other: u8| u16::from(one) * (256 - right) + u16::from(other) * right;
+            let upper = u32::from(mix(above[x], above_right[x])) * u32::from(256 - down);
+            let lower = u32::from(mix(below[x], below_right[x])) * u32::from(down);
+            *sample = ((upper + lower + (1 << 15)) >> 16) as u8;
+        }
+    }
 }
 
 #[cfg(test)]
