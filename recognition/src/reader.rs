@@ -5,6 +5,7 @@
 
 mod built_in_page;
 mod calibration;
+mod continuation;
 mod debug_picture;
 mod degraded;
 mod fingerprint;
@@ -12,6 +13,7 @@ mod models;
 mod numerals;
 mod page_text;
 mod paragraphs;
+mod running;
 mod second_look;
 mod stages;
 mod vietnamese;

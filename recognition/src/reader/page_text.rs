@@ -4,7 +4,8 @@ use pagemill_domain::geometry::{Rect, Turn};
 use pagemill_domain::page_text::{Baseline, Block, BlockKind, Cell, Content, Line, Table, Word};
 use unicode_normalization::UnicodeNormalization;
 
-use super::{calibration, paragraphs, vietnamese};
+use super::running::Margins;
+use super::{calibration, continuation, paragraphs, vietnamese};
 use crate::engine::{LineReading, Span, WordReading};
 use crate::layout::grid::Grid;
 use crate::layout::order::Zone;
@@ -43,33 +44,53 @@ pub(super) struct PageWriter<'a> {
 impl PageWriter<'_> {
     /// The blocks in reading order; regions in which nothing was read are left out, empty cells are not.
     pub(super) fn blocks(&self) -> Vec<Block> {
-        self.layout
-            .regions
-            .iter()
-            .flat_map(|region| match region {
-                Region::Text { zone, lines } => self.text(*zone, lines),
-                Region::Table { grid, cells } => vec![self.table(grid, cells)],
-            })
-            .collect()
+        let margins = Margins::of(self.layout, self.prepared.grey.height as i32);
+        let mut blocks: Vec<Block> = Vec::new();
+        for region in &self.layout.regions {
+            match region {
+                Region::Text { zone, lines } => blocks.extend(self.text(*zone, lines, &margins)),
+                Region::Table { grid, cells } => {
+                    let mut table = self.table(grid, cells);
+                    // A running head and a number may stand above.
+                    let is_first = blocks
+                        .iter()
+                        .all(|block| matches!(block.kind, BlockKind::Header | BlockKind::PageNumber));
+                    if is_first && continuation::starts_with_values(&table.cells) {
+                        table.cells.iter_mut().for_each(|cell| cell.header = false);
+                    }
+                    let content = Content::Table(table);
+                    blocks.push(Block { kind: BlockKind::Table, bounds: self.rect(grid.bounds), content });
+                }
+            }
+        }
+        blocks
     }
 
-    /// The blocks that a region becomes: page numbers stand apart.
-    fn text(&self, zone: Zone, lines: &[LineSpan]) -> Vec<Block> {
-        let lines: Vec<Line> = lines.iter().filter_map(|line| self.line(line, zone != Zone::Head)).collect();
+    /// The blocks that a region becomes: what stands in the page's margins is apart.
+    fn text(&self, zone: Zone, lines: &[LineSpan], margins: &Margins) -> Vec<Block> {
+        let read = |line: &LineSpan| Some((line.bounds, self.line(line, zone != Zone::Head)?));
+        let (spans, lines): (Vec<Span>, Vec<Line>) = lines.iter().filter_map(read).unzip();
         let kind = match zone {
             Zone::Right if self.is_signature(&lines) => BlockKind::Signature,
             Zone::Head => BlockKind::Heading,
             Zone::Margin => BlockKind::Marginal,
             Zone::Body | Zone::Left | Zone::Right => BlockKind::Text,
         };
-        let is_number = |line: &Line| zone == Zone::Body && self.is_page_number(line);
-        let groups = lines.chunk_by(|one, other| !is_number(one) && !is_number(other));
-        groups
-            .map(|lines| {
+        let in_margin = |(span, line): (Span, &Line)| {
+            let stands_there = zone == Zone::Body;
+            stands_there.then(|| margins.kind(span, &line.text())).flatten().unwrap_or(kind)
+        };
+        let kinds: Vec<BlockKind> = spans.into_iter().zip(&lines).map(in_margin).collect();
+        let mut rest = lines.as_slice();
+        kinds
+            .chunk_by(|one, other| one == other)
+            .map(|kinds| {
+                let (lines, others) = rest.split_at(kinds.len());
+                rest = others;
                 let bounds = lines.iter().fold(Rect::default(), |bounds, line| bounds.union(line.bounds));
-                let kind = if is_number(&lines[0]) { BlockKind::PageNumber } else { kind };
                 let upright = !self.prepared.turn.swaps_axes();
-                Block { kind, bounds, content: Content::Paragraphs(paragraphs::of(lines, upright)) }
+                let content = Content::Paragraphs(paragraphs::of(lines, upright));
+                Block { kind: kinds[0], bounds, content }
             })
             .collect()
     }
@@ -81,17 +102,7 @@ impl PageWriter<'_> {
             && lines.iter().all(|line| line.bounds.top > self.height / 4)
     }
 
-    /// A number alone at the head or foot of the page (Decree 30/2020: centred in the top margin).
-    fn is_page_number(&self, line: &Line) -> bool {
-        let text = line.text();
-        let digits = text.trim_matches(|sign: char| "-–—. ".contains(sign));
-        let number =
-            !digits.is_empty() && digits.len() <= 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let (low, high) = (self.height / 10, self.height - self.height / 10);
-        number && self.prepared.turn == Turn::None && (line.bounds.bottom < low || line.bounds.top > high)
-    }
-
-    fn table(&self, grid: &Grid, cells: &[Vec<LineSpan>]) -> Block {
+    fn table(&self, grid: &Grid, cells: &[Vec<LineSpan>]) -> Table {
         let cells = grid.cells.iter().zip(cells).map(|(cell, lines)| Cell {
             row: cell.row as u32,
             column: cell.column as u32,
@@ -101,8 +112,8 @@ impl PageWriter<'_> {
             bounds: self.rect(cell.bounds),
             lines: lines.iter().filter_map(|line| self.line(line, false)).collect(),
         });
-        let table = Table { rows: grid.rows as u32, columns: grid.columns as u32, cells: cells.collect() };
-        Block { kind: BlockKind::Table, bounds: self.rect(grid.bounds), content: Content::Table(table) }
+        let (rows, columns) = (grid.rows as u32, grid.columns as u32);
+        Table { rows, columns, cells: cells.collect() }
     }
 
     /// A line of words; none where it is scrawl. In a head and in a cell it is never taken for that: seals lie on
