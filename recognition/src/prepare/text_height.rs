@@ -51,3 +51,44 @@ pub fn disproportion(letter_pixels: f64, dpi: f64) -> f64 {
     let times = letter_pixels / (USUAL_AT_300_DPI * dpi / 300.0);
     if BELIEVED.contains(&times) { 1.0 } else { times }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prepare::grey::Grey;
+
+    /// Rows of angles as high as letters, with a dot over every second one.
+    fn print(height: usize, letters: usize) -> Components {
+        let (pitch, stroke) = (height * 2, (height / 6).max(2));
+        let mut grey = Grey::filled(10 * pitch + 1, (letters / 10 + 2) * pitch, 255);
+        for letter in 0..letters {
+            let (left, top) = (letter % 10 * pitch, (letter / 10 + 1) * pitch);
+            for y in 0..height {
+                let width = if y + stroke < height { stroke } else { height };
+                grey.row_mut(top + y)[left..left + width].fill(0);
+            }
+            if letter % 2 == 0 {
+                grey.row_mut(top - 4)[left..left + 3].fill(0);
+            }
+        }
+        Components::find(&grey, |_| 128)
+    }
+
+    #[test]
+    fn the_median_letter_counts_and_few_letters_tell_nothing() {
+        for height in [14, 27, 60] {
+            assert_eq!(of(&print(height, 90)), Some(height as f64));
+        }
+        assert_eq!(of(&print(27, 50)), None);
+        assert_eq!(of(&print(250, 70)), None, "nothing that high is a letter");
+    }
+
+    #[test]
+    fn a_resolution_is_believed_unless_print_would_be_odd() {
+        let one = |pixels, dpi| disproportion(pixels, dpi).to_bits() == 1.0_f64.to_bits();
+        assert!(one(27.0, 300.0) && one(18.0, 200.0) && one(45.0, 300.0) && one(20.0, 300.0));
+        // Scanned at 300, the file says 72 or 600.
+        assert!((disproportion(27.0, 72.0) - 300.0 / 72.0).abs() < 1e-9);
+        assert!((disproportion(27.0, 600.0) - 0.5).abs() < 1e-9);
+    }
+}

@@ -9,6 +9,8 @@ use super::{ModelDir, Reader, ReaderError};
 use crate::pix::Pix;
 use crate::scan::Scan;
 
+mod worn;
+
 /// Pages, and how many character errors they had when this was written (Tesseract 5.3.0, Debian's `vie` 4.1.0).
 const GOLDEN: [(&str, usize); 6] =
     [("d00-1", 13), ("d00-2", 10), ("d02-1", 13), ("d03-1", 11), ("d05-1", 8), ("d07-1", 24)];
@@ -54,8 +56,14 @@ fn plain(text: &PageText) -> String {
 }
 
 fn errors(truth: &str, text: &str) -> usize {
+    distances(truth, text).last().copied().unwrap_or(0)
+}
+
+/// Levenshtein distance of a text from each start of the truth, the empty one first.
+fn distances(truth: &str, text: &str) -> Vec<usize> {
     let text: Vec<char> = text.chars().collect();
     let mut row: Vec<usize> = (0..=text.len()).collect();
+    let mut distances = vec![text.len()];
     for (at, wanted) in truth.chars().enumerate() {
         let mut corner = row[0];
         row[0] = at + 1;
@@ -64,8 +72,9 @@ fn errors(truth: &str, text: &str) -> usize {
             corner = row[column + 1];
             row[column + 1] = change.min(row[column] + 1).min(corner + 1);
         }
+        distances.push(row[text.len()]);
     }
-    row[text.len()]
+    distances
 }
 
 #[test]

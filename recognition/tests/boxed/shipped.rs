@@ -17,7 +17,7 @@ use pagemill_domain::recipe::Recipe;
 use pagemill_domain::scan::{PageDefect, Rejection, SourceKind};
 use pagemill_recognition::boxed::client::{BoxClient, BoxError, BoxOptions, Program, SourceFile, StartError};
 use pagemill_recognition::boxed::protocol::ReaderSetup;
-use pagemill_recognition::reader::{ModelDir, Reader};
+use pagemill_recognition::reader::{ModelDir, Reader, debug_picture};
 use pagemill_recognition::source::Source;
 
 use crate::test;
@@ -91,12 +91,17 @@ fn a_page_is_read_in_the_box_as_outside() {
         "{:?}",
         answered.cost
     );
-    let scan = Source::open(Arc::new(bytes), &Limits::default()).unwrap().decode(0).unwrap();
+    let scan = Source::open(Arc::new(bytes.clone()), &Limits::default()).unwrap().decode(0).unwrap();
     let mut reader = Reader::load(&Recipe::default(), &ModelDir::find(None)).unwrap();
     reader.warm_up();
     let outside = reader.read(&scan).unwrap();
     assert!(inside.text.words().count() > 20);
-    assert_eq!((inside.text, inside.blank), (outside.text, outside.blank));
+    assert_eq!((&inside.text, inside.blank), (&outside.text, outside.blank));
+    let drawn = client.draw(&source_of(&bytes), 1, false).result.unwrap();
+    assert!(
+        Some(drawn) == debug_picture(&scan, &outside.text),
+        "what was seen is drawn in the box as outside"
+    );
 }
 
 /// The head of a letter, as a PNG: enough to read, and quickly read.
