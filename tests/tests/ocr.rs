@@ -180,3 +180,28 @@ fn a_folder_of_images_becomes_one_document() {
     let pages = finish(Command::new("qpdf").arg("--show-npages").arg(workplace.out().join("Hồ sơ 7.pdf")));
     assert_eq!(pages.stdout.trim(), "3");
 }
+
+#[test]
+fn a_run_waits_for_its_children_so_that_their_cpu_time_is_its_own() {
+    let workplace = Workplace::with([("page.jpg", sample("d02-1.jpg"))]);
+    let ocr = workplace.ocr_command(&["--workers", "1"]);
+    // The shell tells the time of programs that it waited for, and of children that those waited for.
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "\"$@\" && times", "times"]).arg(ocr.get_program()).args(ocr.get_args());
+    for (name, value) in ocr.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let finished = finish(&mut shell).expect_exit(0);
+    let seconds = |time: &str| {
+        let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let paid: f64 = finished.stdout.lines().last().unwrap().split(' ').map(seconds).sum();
+    let pages = fs::read_to_string(workplace.out().join("report.pages.jsonl")).unwrap();
+    let page: serde_json::Value = serde_json::from_str(pages.lines().next().unwrap()).unwrap();
+    let read_ms: f64 = page["cpu_ms"].as_object().unwrap().values().map(|ms| ms.as_f64().unwrap()).sum();
+    assert!(read_ms > 100.0 && paid * 1000.0 > read_ms, "{paid} s paid, {read_ms} ms for reading");
+}

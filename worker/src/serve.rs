@@ -44,6 +44,7 @@ impl Service {
             );
             self.handle(&mut slot, delivery).instrument(span).await?;
         }
+        slot.end().await;
         Ok(())
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Slot {
     watch: Arc<Watch>,
     /// Threads that were left behind.
     stuck: u32,
+    /// Closed when the thread has no child any more.
+    ended: oneshot::Receiver<()>,
 }
 
 /// What a slot's thread is asked.
@@ -71,7 +73,10 @@ impl Slot {
         let (requests, mut inbox) = mpsc::channel(1);
         let watch = Arc::<Watch>::default();
         let (at_bench, watched, runtime) = (options.clone(), watch.clone(), Handle::current());
+        let (open, ended) = oneshot::channel();
         let body = move || {
+            // Declared before the bench, so that it is closed after the bench's child was waited for.
+            let _open: oneshot::Sender<()> = open;
             let mut bench = Bench {
                 options: at_bench,
                 watch: watched,
@@ -98,7 +103,15 @@ impl Slot {
             .name(format!("slot-{number}"))
             .spawn(body)
             .map_err(WorkerError::Thread)?;
-        Ok(Self { number, requests, options: options.clone(), watch, stuck: 0 })
+        Ok(Self { number, requests, ended, options: options.clone(), watch, stuck: 0 })
+    }
+
+    /// Ends the thread and its child. A program that ends without waiting for its children leaves their CPU time in
+    /// nobody's account.
+    pub(crate) async fn end(self) {
+        drop(self.requests);
+        // Nothing is ever sent: it ends with the thread.
+        let _ = self.ended.await;
     }
 
     /// Starts a child for the default recipe, and tells what reads.
@@ -354,7 +367,8 @@ mod tests {
             }
             drop(answer);
         });
-        (Slot { number: 0, requests, options, watch, stuck: 0 }, thread)
+        let (_open, ended) = oneshot::channel();
+        (Slot { number: 0, requests, ended, options, watch, stuck: 0 }, thread)
     }
 
     fn shard() -> Shard {
