@@ -5,6 +5,7 @@
 
 mod built_in_page;
 mod calibration;
+mod choice;
 mod continuation;
 mod debug_picture;
 mod degraded;
@@ -20,9 +21,9 @@ mod vietnamese;
 
 use pagemill_domain::geometry::Turn;
 use pagemill_domain::page_text::PageText;
-use pagemill_domain::recipe::{CleanUp, EngineChoice, Recipe};
+use pagemill_domain::recipe::{CleanUp, Recipe};
 
-use crate::engine::native::{self, NativeEngine};
+use crate::engine::native;
 use crate::engine::tesseract::{Recogniser, Tesseract};
 use crate::engine::{Engine, EngineError, LineReading};
 use crate::layout::{self, Layout};
@@ -105,15 +106,6 @@ const DOUBTFUL_CONFIDENCE: f32 = 70.0;
 /// Tesseract's orientation confidence from which its answer is tried out.
 const ORIENTATION_CONFIDENCE_MIN: f32 = 0.5;
 
-/// The native engine with the recipe's one model.
-fn native(recipe: &Recipe, models: &ModelDir) -> Result<NativeEngine, ReaderError> {
-    let [model] = recipe.languages.as_slice() else {
-        return Err(ReaderError::OneLanguage(recipe.languages.len()));
-    };
-    let file = std::fs::read(models.file(model)).map_err(|_| ReaderError::ModelRefused(model.clone()))?;
-    NativeEngine::new(&file, &[]).map_err(|error| ReaderError::NativeModel { model: model.clone(), error })
-}
-
 impl Reader {
     /// Loads every model that the recipe needs. No file is opened later.
     pub fn load(recipe: &Recipe, models: &ModelDir) -> Result<Self, ReaderError> {
@@ -129,11 +121,9 @@ impl Reader {
             None
         };
         Ok(Self {
-            engine: match recipe.engine {
-                EngineChoice::Auto | EngineChoice::Tesseract => {
-                    Box::new(load(&recipe.language(), Recogniser::Lstm)?)
-                }
-                EngineChoice::Native => Box::new(native(recipe, models)?),
+            engine: match choice::native(recipe, models)? {
+                Some(native) => Box::new(native),
+                None => Box::new(load(&recipe.language(), Recogniser::Lstm)?),
             },
             language: recipe.language(),
             clean_up: recipe.clean_up.clone(),

@@ -68,14 +68,14 @@ fn page(image: PathBuf, truth: &Path) -> Result<Page, Box<dyn Error>> {
 }
 
 /// One run of Tesseract's own program.
-pub(crate) fn tesseract(page: &Page) -> Result<Outcome, Box<dyn Error>> {
+pub(crate) fn tesseract(page: &Page, language: &str) -> Result<Outcome, Box<dyn Error>> {
     let measured = std::env::temp_dir().join(format!("pagemill-bench-{}", std::process::id()));
     let output = Command::new("/usr/bin/time")
         .args(["-f", "%U %S %M", "-o"])
         .arg(&measured)
         .args(["tesseract"])
         .arg(&page.image)
-        .args(["stdout", "-l", "vie", "--dpi"])
+        .args(["stdout", "-l", language, "--dpi"])
         .arg(page.dpi.to_string())
         .env("OMP_THREAD_LIMIT", "1")
         .output()?;

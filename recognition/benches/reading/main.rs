@@ -1,10 +1,10 @@
 //! Pagemill's reading beside `tesseract` itself: the same pages, page by page in turns, in the same run.
 //!
-//! `cargo bench -p pagemill-recognition --bench reading -- [--set corpus|harder] [--kind NAME] [--pages N] [--alone]
-//! [--every N] [--without STEP]… [--ablation] [--steps] [--write FILE] [--pictures DIR]`
+//! `cargo bench -p pagemill-recognition --bench reading -- [--set corpus|harder|english] [--engine auto|native|tesseract]
+//! [--kind NAME] [--pages N] [--alone] [--every N] [--without STEP]… [--ablation] [--steps] [--write FILE] [--pictures DIR]`
 //!
 //! Reads `pages/*.jpg` and `gt/` of the folder that `PAGEMILL_CORPUS` names, else `samples/`, then pages of harder kinds
-//! that it makes itself. CPU is user and system time: of this thread for Pagemill, of the whole process (`time`) for
+//! that it makes itself, from the samples' texts and from English ones. CPU is user and system time: of this thread for Pagemill, of the whole process (`time`) for
 //! Tesseract, start-up included, as its users pay it. `--alone` leaves Tesseract out; `--pictures` keeps what was seen.
 //! `--every N` takes each N-th page of a set. `--steps` reads nothing and takes the time of each step of clean-up, and of layout.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench talks to the terminal")]
@@ -39,7 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         tables.push_str(&corpus_tables(&options)?);
     }
     if options.wants("harder") {
-        tables.push_str(&harder_table(&options)?);
+        tables.push_str(&made_table(&options, &SAMPLES)?);
+    }
+    if options.wants("english") {
+        tables.push_str(&made_table(&options, &ENGLISH)?);
     }
     println!("{tables}");
     if let Some(file) = &options.write {
@@ -56,32 +59,41 @@ fn corpus_tables(options: &Options) -> Result<String, Box<dyn Error>> {
     }
     let pages: Vec<Page> = pages.into_iter().step_by(options.every).collect();
     if options.ablation {
-        return ablation(&pages, options);
+        return ablation(&pages, SAMPLES.language, options);
     }
-    let report = read(&pages, &options.without, options)?;
+    let report = read(&pages, SAMPLES.language, &options.without, options)?;
     Ok(report.corpus(&options.without))
 }
 
 /// What each step is worth: the pages are read without it.
-fn ablation(pages: &[Page], options: &Options) -> Result<String, Box<dyn Error>> {
-    let mut rows = vec![("nothing".to_owned(), read(pages, &[], options)?)];
+fn ablation(pages: &[Page], language: &str, options: &Options) -> Result<String, Box<dyn Error>> {
+    let mut rows = vec![("nothing".to_owned(), read(pages, language, &[], options)?)];
     for step in options::steps()? {
-        let report = read(pages, std::slice::from_ref(&step), options)?;
+        let report = read(pages, language, std::slice::from_ref(&step), options)?;
         rows.push((step, report));
     }
     Ok(format!("{} pages\n\n{}", pages.len(), report::ablation(&rows)))
 }
 
-fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
+/// A language and the folder, beside this crate's, with the texts that pages are made of.
+struct Source {
+    language: &'static str,
+    texts: &'static str,
+}
+
+const SAMPLES: Source = Source { language: "vie", texts: "../samples" };
+const ENGLISH: Source = Source { language: "eng", texts: "benches/reading/english" };
+
+fn made_table(options: &Options, source: &Source) -> Result<String, Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("pagemill-harder-{}", std::process::id()));
-    let pages = harder::pages(&folder, options.kind.as_deref())?;
+    let pages = harder::pages(&folder, source.texts, options.kind.as_deref())?;
     if options.ablation {
         let pages: Vec<Page> = pages.into_iter().map(|(_, page)| page).step_by(options.every).collect();
-        let table = ablation(&pages, options)?;
+        let table = ablation(&pages, source.language, options)?;
         std::fs::remove_dir_all(folder)?;
         return Ok(table);
     }
-    let mut reader = reader(&options.without)?;
+    let mut reader = reader(source.language, &options.without, options)?;
     let mut kinds: Vec<(&str, Report)> = Vec::new();
     let (mut all, mut upright) = (Report::default(), Report::default());
     for (kind, page) in pages.iter().take(options.pages_max) {
@@ -92,7 +104,7 @@ fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
         let turned = harder::TURNED.contains(kind);
         let mut sums = vec![&mut all, &mut kinds[last].1];
         sums.extend((!turned).then_some(&mut upright));
-        compare(page, &mut reader, options, &mut sums)?;
+        compare(page, source.language, &mut reader, options, &mut sums)?;
     }
     std::fs::remove_dir_all(folder)?;
     let mut reliability = String::new();
@@ -102,11 +114,16 @@ fn harder_table(options: &Options) -> Result<String, Box<dyn Error>> {
     Ok(report::by_kind(&kinds) + &reliability)
 }
 
-fn read(pages: &[Page], without: &[String], options: &Options) -> Result<Report, Box<dyn Error>> {
-    let mut reader = reader(without)?;
+fn read(
+    pages: &[Page],
+    language: &str,
+    without: &[String],
+    options: &Options,
+) -> Result<Report, Box<dyn Error>> {
+    let mut reader = reader(language, without, options)?;
     let mut report = Report::default();
     for page in pages {
-        compare(page, &mut reader, options, &mut [&mut report])?;
+        compare(page, language, &mut reader, options, &mut [&mut report])?;
     }
     Ok(report)
 }
@@ -114,11 +131,13 @@ fn read(pages: &[Page], without: &[String], options: &Options) -> Result<Report,
 /// Reads a page both ways and adds what came out to all `sums`.
 fn compare(
     page: &Page,
+    language: &str,
     reader: &mut Reader,
     options: &Options,
     sums: &mut [&mut Report],
 ) -> Result<(), Box<dyn Error>> {
-    let theirs = if options.alone || options.ablation { None } else { Some(corpus::tesseract(page)?) };
+    let theirs =
+        if options.alone || options.ablation { None } else { Some(corpus::tesseract(page, language)?) };
     let ours = corpus::pagemill(page, reader, options.pictures.as_deref())?;
     for report in sums {
         if let Some(theirs) = &theirs {
@@ -130,8 +149,13 @@ fn compare(
     Ok(())
 }
 
-fn reader(without: &[String]) -> Result<Reader, Box<dyn Error>> {
-    let recipe = Recipe { clean_up: options::clean_up(without)?, ..Recipe::default() };
+fn reader(language: &str, without: &[String], options: &Options) -> Result<Reader, Box<dyn Error>> {
+    let recipe = Recipe {
+        languages: vec![language.to_owned()],
+        engine: options.engine,
+        clean_up: options::clean_up(without)?,
+        ..Recipe::default()
+    };
     let models = ModelDir::find(std::env::var_os("TESSDATA_PREFIX").as_deref().map(std::path::Path::new));
     let mut reader = Reader::load(&recipe, &models)?;
     reader.warm_up();

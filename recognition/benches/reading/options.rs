@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use pagemill_domain::recipe::CleanUp;
+use pagemill_domain::recipe::{CleanUp, EngineChoice};
 
 /// Options of the bench.
 pub(crate) struct Options {
@@ -19,7 +19,9 @@ pub(crate) struct Options {
     pub(crate) write: Option<PathBuf>,
     /// Debug pictures and texts go there.
     pub(crate) pictures: Option<PathBuf>,
-    /// Only the corpus, or only the harder set.
+    /// Which engine reads for Pagemill.
+    pub(crate) engine: EngineChoice,
+    /// Only the corpus, the harder set, or the English one.
     pub(crate) set: Option<String>,
     /// Only harder pages whose kind's name holds this.
     pub(crate) kind: Option<String>,
@@ -37,6 +39,7 @@ impl Options {
             every: 1,
             write: None,
             pictures: None,
+            engine: EngineChoice::default(),
             set: None,
             kind: None,
             alone: false,
@@ -52,6 +55,7 @@ impl Options {
                 "--pages" => options.pages_max = value()?.parse()?,
                 "--write" => options.write = Some(value()?.into()),
                 "--pictures" => options.pictures = Some(value()?.into()),
+                "--engine" => options.engine = serde_json::from_value(value()?.into())?,
                 "--set" => options.set = Some(value()?),
                 "--kind" => options.kind = Some(value()?),
                 "--alone" => options.alone = true,

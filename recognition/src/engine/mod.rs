@@ -12,6 +12,21 @@ pub trait Engine {
     /// Reads every line; the answer has one reading for each, in the same order. A page's lines come in one call, so
     /// that an engine can batch them.
     fn read_lines(&mut self, lines: &[LineImage]) -> Result<Vec<LineReading>, EngineError>;
+
+    /// Which lines a second look pays for.
+    fn second_look(&self) -> SecondLook;
+
+    /// Reads lines in another way than [`Engine::read_lines`] does, so that both readings together tell more than one.
+    fn look_again(&mut self, lines: &[LineImage]) -> Result<Vec<LineReading>, EngineError>;
+}
+
+/// Which lines are read a second time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SecondLook {
+    /// Those whose worst word the engine is less sure of, in its own percents.
+    pub doubtful_below: f32,
+    /// Whether long lines outside tables are among them.
+    pub long_lines: bool,
 }
 
 /// One line of text as layout cuts it out: dark on a light ground, upright, straight.

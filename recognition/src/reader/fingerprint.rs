@@ -7,11 +7,12 @@ use leptess::capi;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::recipe::Recipe;
 
-use super::{ModelDir, ReaderError};
+use super::{ModelDir, ReaderError, choice};
 use crate::engine::tesseract::Tesseract;
 
-/// The engine fingerprint: versions of Pagemill, Tesseract, Leptonica and its image libraries, the hashes of the models,
-/// and the instruction set for which Tesseract picks its arithmetic. Equal fingerprints promise equal page texts.
+/// The engine fingerprint: versions of Pagemill, Tesseract, Leptonica and its image libraries, the engine that reads, the
+/// hashes of the models, and where Tesseract reads the instruction set for which it picks its arithmetic: the native
+/// engine's results are the same on all. Equal fingerprints promise equal page texts.
 /// Reads the models: call it once, outside the box.
 pub fn fingerprint(recipe: &Recipe, models: &ModelDir) -> Result<String, ReaderError> {
     models.check(recipe)?;
@@ -22,8 +23,11 @@ pub fn fingerprint(recipe: &Recipe, models: &ModelDir) -> Result<String, ReaderE
         unsafe { owned(capi::getLeptonicaVersion()) },
         // SAFETY: as above.
         unsafe { owned(capi::getImagelibVersions()) },
-        instruction_set(),
     ];
+    parts.push(match choice::native(recipe, models)? {
+        Some(_) => "engine native".to_owned(),
+        None => format!("engine tesseract {}", instruction_set()),
+    });
     for model in ModelDir::needed(recipe) {
         let bytes =
             std::fs::read(models.file(&model)).map_err(|_| ReaderError::ModelRefused(model.clone()))?;
@@ -69,17 +73,21 @@ fn instruction_set() -> String {
 
 #[cfg(test)]
 mod tests {
+    use pagemill_domain::recipe::EngineChoice;
+
     use super::*;
 
     #[test]
     fn it_names_libraries_models_and_machine() {
         let models = ModelDir::find(None);
         let one = fingerprint(&Recipe::default(), &models).unwrap();
-        for part in
-            ["pagemill ", "tesseract ", "leptonica-", "libjpeg", "vie ", "osd ", std::env::consts::ARCH]
-        {
+        for part in ["pagemill ", "tesseract ", "leptonica-", "libjpeg", "vie ", "osd ", "engine native"] {
             assert!(one.contains(part), "{part} in {one}");
         }
+        assert!(!one.contains(std::env::consts::ARCH), "{one}");
+        let other = Recipe { engine: EngineChoice::Tesseract, ..Recipe::default() };
+        let other = fingerprint(&other, &models).unwrap();
+        assert!(other.contains(&format!("engine tesseract {}", std::env::consts::ARCH)), "{other}");
         let english = Recipe { languages: vec!["eng".into()], ..Recipe::default() };
         assert_ne!(one, fingerprint(&english, &models).unwrap());
     }

@@ -1,11 +1,9 @@
-//! Lines of tables and short lines that were read with little confidence are read again, enlarged. The surest reading stays.
+//! Lines that were read with little confidence are read again in another way. The surer reading stays.
 
-use crate::engine::{Engine, EngineError, LineImage, LineReading, Span};
+use std::collections::HashSet;
+
+use crate::engine::{Engine, EngineError, LineImage, LineReading};
 use crate::layout::Layout;
-use crate::prepare::{grey::Grey, scale};
-
-/// Below this confidence of its worst word in percents a line is looked at again.
-const DOUBTFUL: f32 = 80.0;
 
 /// Lines narrower than so many letter heights are short: a page number.
 const SHORT_HEIGHTS: usize = 4;
@@ -13,28 +11,24 @@ const SHORT_HEIGHTS: usize = 4;
 /// Another reading must be surer by so many percents.
 const GAIN_MIN: f32 = 1.0;
 
-/// Enlargement of the second picture.
-const ENLARGEMENT: f64 = 1.4;
-
-/// Reads doubtful lines again, where that pays: in tables, and where a line is short. Longer lines seldom get better
-/// (measured on 32 scans).
+/// Reads doubtful lines again, where that pays: in tables, where a line is short, and elsewhere if the engine says so.
 pub(super) fn look_again(
     engine: &mut dyn Engine,
     layout: &Layout,
     readings: &mut [LineReading],
 ) -> Result<(), EngineError> {
+    let policy = engine.second_look();
+    let in_tables: HashSet<usize> = layout.table_crops().into_iter().collect();
     let short =
-        |crop: &usize| layout.crops[*crop].image.grey.width < SHORT_HEIGHTS * layout.letter_height as usize;
-    let mut doubtful = layout.table_crops();
-    doubtful.extend((0..layout.crops.len()).filter(short));
-    doubtful.sort_unstable();
-    doubtful.dedup();
-    doubtful.retain(|&crop| worst(&readings[crop]) < DOUBTFUL);
-    let images: Vec<LineImage> =
-        doubtful.iter().map(|&crop| enlarged(&layout.crops[crop].image, ENLARGEMENT)).collect();
-    for (&crop, reading) in doubtful.iter().zip(engine.read_lines(&images)?) {
+        |crop: usize| layout.crops[crop].image.grey.width < SHORT_HEIGHTS * layout.letter_height as usize;
+    let pays = |crop: usize| policy.long_lines || short(crop) || in_tables.contains(&crop);
+    let doubtful: Vec<usize> = (0..layout.crops.len())
+        .filter(|&crop| worst(&readings[crop]) < policy.doubtful_below && pays(crop))
+        .collect();
+    let images: Vec<LineImage> = doubtful.iter().map(|&crop| layout.crops[crop].image.clone()).collect();
+    for (&crop, reading) in doubtful.iter().zip(engine.look_again(&images)?) {
         if mean(&reading) > mean(&readings[crop]) + GAIN_MIN {
-            readings[crop] = reduced(reading, ENLARGEMENT);
+            readings[crop] = reading;
         }
     }
     Ok(())
@@ -51,27 +45,4 @@ fn mean(reading: &LineReading) -> f32 {
     let total: f32 = reading.words.iter().map(|word| letters(&word.text)).sum();
     let sum: f32 = reading.words.iter().map(|word| word.confidence * letters(&word.text)).sum();
     if total > 0.0 { sum / total } else { 0.0 }
-}
-
-fn enlarged(image: &LineImage, factor: f64) -> LineImage {
-    let size = |length: usize| (length as f64 * factor).round() as usize;
-    let grey: Grey = scale::to_size(&image.grey, size(image.grey.width), size(image.grey.height));
-    LineImage {
-        grey,
-        baseline: (f64::from(image.baseline) * factor) as f32,
-        dpi: (f64::from(image.dpi) * factor).round() as u32,
-    }
-}
-
-fn reduced(mut reading: LineReading, factor: f64) -> LineReading {
-    let back = |span: &mut Span| {
-        for edge in [&mut span.left, &mut span.top, &mut span.right, &mut span.bottom] {
-            *edge = (f64::from(*edge) / factor).round() as i32;
-        }
-    };
-    for word in &mut reading.words {
-        back(&mut word.bounds);
-        word.characters.iter_mut().for_each(|character| back(&mut character.bounds));
-    }
-    reading
 }

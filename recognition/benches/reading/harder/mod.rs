@@ -32,9 +32,13 @@ struct Made {
     cells: Vec<String>,
 }
 
-/// The pages of all kinds, or of one, written to `folder`; each with the name of its kind.
-pub(crate) fn pages(folder: &Path, only: Option<&str>) -> Result<Vec<(&'static str, Page)>, Box<dyn Error>> {
-    let texts = Texts::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples"))?;
+/// The pages of all kinds, or of one, made of the `texts` in a folder beside this crate, written to `folder`; each with the name of its kind.
+pub(crate) fn pages(
+    folder: &Path,
+    texts: &str,
+    only: Option<&str>,
+) -> Result<Vec<(&'static str, Page)>, Box<dyn Error>> {
+    let texts = Texts::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join(texts))?;
     let faces = [
         Face::load("LiberationSerif-", "Regular", "Bold")?,
         Face::load("DejaVuSerif", "", "-Bold")?,

@@ -79,6 +79,13 @@ impl NativeEngine {
         Ok(Self { model, dictionary, shape, network })
     }
 
+    /// Whether the model runs in the kernels. Models of single precision, and layers that are recurrent in two
+    /// dimensions, run in the reference implementation, which is slower than Tesseract.
+    #[must_use]
+    pub fn is_fast(&self) -> bool {
+        self.network.is_batched()
+    }
+
     /// Reads lines, each on its own: a line's reading does not depend on the others. More lines at once cost less each.
     pub fn read(&self, lines: &[GreyLine<'_>]) -> Result<Vec<LineReading>, LineError> {
         let scaled: Vec<ScaledLine> = lines

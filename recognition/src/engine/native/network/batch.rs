@@ -108,6 +108,10 @@ impl<K: Kernel> Network for Batch<K> {
         }
         results
     }
+
+    fn is_batched(&self) -> bool {
+        true
+    }
 }
 
 impl<K: Kernel> Batch<K> {

@@ -24,6 +24,9 @@ use reference::{Float, Int8, Reference};
 pub(super) trait Network: std::fmt::Debug + Send + Sync {
     /// Runs the network on each line on its own, however they are batched.
     fn run(&self, lines: &[&ScaledLine]) -> Vec<Probabilities>;
+
+    /// Whether lines go through it together, in vector instructions where there are any.
+    fn is_batched(&self) -> bool;
 }
 
 /// What the network says of one line: for each step from left to right the probability of each code.

@@ -127,6 +127,10 @@ impl<A: Arithmetic> Network for Reference<A> {
     fn run(&self, lines: &[&ScaledLine]) -> Vec<Probabilities> {
         lines.iter().map(|line| self.run_line(line)).collect()
     }
+
+    fn is_batched(&self) -> bool {
+        false
+    }
 }
 
 impl<A: Arithmetic> Reference<A> {
