@@ -231,8 +231,10 @@ fn borders_and_holes(face: &Face, texts: &Texts, seed: u64) -> Made {
 
 fn show_through(face: &Face, texts: &Texts, seed: u64) -> Made {
     let back = letter(face, texts, Style::BODY, seed + 500).sheet.grey;
+    // From about 30 on it is as dark as what layout takes for ink.
+    let percent = if seed.is_multiple_of(2) { 33 } else { 24 };
     finish(letter(face, texts, Style::BODY, seed), |mut grey, chance| {
-        wear::show_through(&mut grey, &back, 24);
+        wear::show_through(&mut grey, &back, percent);
         scan(&grey, chance)
     })
 }
