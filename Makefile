@@ -4,13 +4,14 @@ CARGO ?= cargo
 RELEASE := $${CARGO_TARGET_DIR:-target}/release/pagemill
 CARGO_DENY_VERSION := 0.20
 
-.PHONY: help demo install cluster test test-slow fuzz check bench bench-control image-test
+.PHONY: help demo install cluster test test-otel test-slow fuzz check bench bench-control image-test
 
 help:
 	@echo "make demo       build Pagemill, run it on samples/, show the result"
 	@echo "make install    put pagemill on the PATH"
 	@echo "make cluster    a cluster of real services on this machine, until Ctrl-C"
 	@echo "make test       all tests, with format and lints"
+	@echo "make test-otel  the build with OpenTelemetry: its lints, its unit tests, and spans that reach a collector"
 	@echo "make test-slow  thousands of pages, kills at random moments, broken networks"
 	@echo "make fuzz       damaged model files and odd pictures for the native engine, an hour (FUZZ_SECONDS=3600)"
 	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
@@ -40,6 +41,15 @@ test:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+# Another build of the program: so it is no part of `make test`.
+OTEL := --workspace --locked --features pagemill/otel,pagemill-tests/otel
+
+test-otel:
+	@scripts/setup.sh build run test
+	$(CARGO) clippy $(OTEL) --all-targets -- -D warnings
+	$(CARGO) test $(OTEL) --bin pagemill -- telemetry::
+	$(CARGO) test $(OTEL) --test telemetry
 
 test-slow:
 	@scripts/setup.sh build run test

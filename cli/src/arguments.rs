@@ -106,6 +106,15 @@ impl Command {
         }
     }
 
+    /// Who it is among those that send spans.
+    pub(crate) const fn service(&self) -> &'static str {
+        match self {
+            Self::Coordinator => "pagemill-coordinator",
+            Self::Worker(_) => "pagemill-worker",
+            _ => "pagemill",
+        }
+    }
+
     /// Whether a machine reads what the command says.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {

@@ -28,6 +28,8 @@ mod recipe;
 mod report;
 mod settings;
 mod summary;
+#[cfg(feature = "otel")]
+mod telemetry;
 mod verify;
 mod worker;
 
@@ -54,7 +56,9 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
     let settings = Settings::read(arguments.config.as_deref(), environment, flags)?;
-    logging::start(settings.log.as_deref().unwrap_or(arguments.command.log()))?;
+    let (log, service) = (settings.log.as_deref(), arguments.command.service());
+    // It outlives the runtime: what still runs then may have something to tell.
+    let _logging = logging::start(log.unwrap_or(arguments.command.log()), settings.log_format, service)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(RUNTIME_THREADS)
         .enable_all()

@@ -9,6 +9,7 @@ use pagemill_domain::limits::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::logging::LogFormat;
 
 mod cluster;
 mod leases;
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) require_sandbox: bool,
     /// What is logged to standard error: a level, or directives such as `info,sqlx=warn`.
     pub(crate) log: Option<String>,
+    /// What a line of it looks like: `text` or `json`.
+    pub(crate) log_format: LogFormat,
     /// The broker: `amqp://…` or `amqps://…`.
     pub(crate) queue_url: Option<Secret>,
     /// The store: `postgres://…`, or `sqlite:FILE` for a single coordinator.
@@ -78,13 +81,14 @@ pub(crate) struct Settings {
 
 /// The keys that a variable can stand for, besides the limits and leases. What else begins so belongs to tests or to Kubernetes,
 /// which announces services in this way.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "worker_slots",
     "worker_name",
     "grace_seconds",
     "page_deadline_seconds",
     "require_sandbox",
     "log",
+    "log_format",
     "queue_url",
     "store_url",
     "blobs_url",
@@ -127,6 +131,7 @@ impl Default for Settings {
             page_deadline_seconds: 0,
             require_sandbox: false,
             log: None,
+            log_format: LogFormat::default(),
             queue_url: None,
             store_url: None,
             blobs_url: None,
@@ -255,6 +260,7 @@ mod tests {
             ("[leases]\ntick = 1", None, "tick"),
             ("", Some(("PAGEMILL_LEASES__TICK_SECONDS", "0")), "leases.tick_seconds"),
             ("worker_name = ''", None, "worker_name"),
+            ("log_format = 'xml'", None, "log_format"),
             ("queue_url = 7.5\nqueue = 1", None, "queue"),
             ("", Some(("PAGEMILL_WORKER_SLOTS", "many")), "worker_slots"),
             ("", Some(("PAGEMILL_GRACE_SECONDS", "-1")), "grace_seconds"),

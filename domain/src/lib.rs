@@ -26,3 +26,4 @@ pub mod scan;
 pub mod schedule;
 pub mod shard;
 pub mod sharding;
+pub mod trace;

@@ -9,6 +9,7 @@ use crate::ids::{Attempt, DocumentId, JobId, ShardAttempt, ShardId, SourceId};
 use crate::page::PageState;
 use crate::recipe::Recipe;
 use crate::scan::Dpi;
+use crate::trace::Traceparent;
 
 /// A unit of dispatch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +36,10 @@ impl Shard {
         ShardAttempt { shard: self.id, attempt: self.attempt }
     }
 
-    /// What follows this dispatch through logs and message headers: 32 hexadecimal digits, a W3C trace id.
+    /// What follows this dispatch through logs and message headers.
     #[must_use]
-    pub fn trace(&self) -> String {
-        format!("{:08x}{:016x}{:08x}", self.job.0 as u32, self.id.0, self.attempt.0)
+    pub fn traceparent(&self) -> Traceparent {
+        Traceparent { trace: self.job.trace(), parent: self.dispatch().span(), sampled: true }
     }
 }
 

@@ -30,6 +30,18 @@ pub mod externalscaler {
     tonic::include_proto!("externalscaler");
 }
 
+/// What an OpenTelemetry collector takes.
+#[allow(
+    missing_docs,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    unused_qualifications,
+    reason = "generated; the comments stand in the definition"
+)]
+pub mod otlp {
+    tonic::include_proto!("opentelemetry.proto.collector.trace.v1");
+}
+
 /// Version of the protocol between workers and coordinator. It grows when an older worker could do harm; a field more
 /// does not change it.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -14,8 +14,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub mod balancer;
+pub mod baseline;
 pub mod cluster;
 pub mod dice;
+pub mod page;
 pub mod scans;
 
 /// The repository's root.
@@ -38,6 +40,9 @@ pub fn program() -> &'static Path {
         };
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet"]).args(which).current_dir(root());
+        if cfg!(feature = "otel") {
+            build.arg("--features=pagemill/otel,pagemill-tests/otel");
+        }
         // What cargo tells a test of its package would make build scripts run again, and with them half the libraries.
         for (name, _) in std::env::vars_os() {
             let told = name.to_str().is_some_and(|name| {

@@ -35,7 +35,8 @@ pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<V
                     if must_stop(bench, &pending)? {
                         break;
                     }
-                    let done = read(bench, &source, number, group.degraded, &mut object)?;
+                    let span = tracing::info_span!("page", source = id.0, page = number);
+                    let done = span.in_scope(|| read(bench, &source, number, group.degraded, &mut object))?;
                     if matches!(done, Pending::Recognised(..)) {
                         draw(bench, &source, &debug_name(&group.source, number), number, group.degraded)?;
                     }
@@ -102,7 +103,7 @@ fn read(
         Err(BoxError::Rejected(rejection)) => PageResult::Defect(PageDefect::Damaged(rejection.to_string())),
         Err(BoxError::Defect(defect)) => PageResult::Defect(defect),
         Err(BoxError::Fault(fault)) => {
-            log_fault(source, number, &fault);
+            log_fault(source, &fault);
             PageResult::Fault(fault)
         }
         Err(BoxError::Loss(loss)) => PageResult::Lost(loss),
@@ -138,8 +139,8 @@ fn draw(
     Ok(())
 }
 
-fn log_fault(source: &OpenSource, number: u32, fault: &Fault) {
-    tracing::warn!(page = number, source_bytes = source.boxed.bytes(), code = fault.code(), "a page failed");
+fn log_fault(source: &OpenSource, fault: &Fault) {
+    tracing::warn!(source_bytes = source.boxed.bytes(), code = fault.code(), "a page failed");
 }
 
 fn summary(reading: &Reading, degraded: bool) -> PageSummary {

@@ -38,9 +38,10 @@ impl Service {
     pub(crate) async fn serve(&self, mut slot: Slot, lanes: Lanes) -> Result<(), WorkerError> {
         while let Some(delivery) = self.next(lanes).await? {
             let shard = &delivery.message;
+            let traceparent = shard.traceparent();
             let span = tracing::info_span!(
                 "shard", job = shard.job.0, shard = shard.id.0, attempt = shard.attempt.0,
-                trace = %shard.trace(), stage = shard.work.stage().name()
+                trace = %traceparent.trace, parent = %traceparent.parent, stage = shard.work.stage().name()
             );
             self.handle(&mut slot, delivery).instrument(span).await?;
         }
@@ -73,7 +74,12 @@ impl Service {
             if !self.standing.may_take().await {
                 return Ok(None);
             }
-            let delivery = self.queue.next_shard(lanes).await?;
+            let delivery = tokio::select! {
+                biased;
+                // A queue may stay empty for long: it is not waited for by a worker that is to end.
+                () = self.standing.may_take_no_more() => continue,
+                delivery = self.queue.next_shard(lanes) => delivery?,
+            };
             // What came though the worker was told meanwhile to take none goes to another.
             if self.standing.duty() == Duty::Serve {
                 return Ok(Some(delivery));
@@ -156,7 +162,28 @@ fn warn_once(back_off: &BackOff, what: &str, error: &QueueError) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use pagemill_backends::queue::MemoryQueue;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_worker_whose_queue_is_empty_ends_when_it_is_drained() {
+        let standing = Standing::applicant(1);
+        standing.set_duty(Duty::Serve);
+        let (queue, metrics) = (Arc::new(MemoryQueue::default()), Arc::new(Metrics::new().unwrap()));
+        let service = Service { queue, standing: standing.clone(), metrics, stop: CancellationToken::new() };
+        let ended = tokio::spawn(async move { service.next(Lanes::All).await.map(|taken| taken.is_none()) });
+        // Cordoned and served again meanwhile: it waits on.
+        for duty in [Duty::Cordon, Duty::Serve, Duty::Drain] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            assert!(!ended.is_finished(), "{duty:?}");
+            standing.set_duty(duty);
+        }
+        let is_none = tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap().unwrap().unwrap();
+        assert!(is_none);
+    }
 
     #[test]
     fn each_fourth_slot_serves_express_alone() {

@@ -99,6 +99,12 @@ impl Standing {
         decided.is_ok_and(|duty| *duty == Duty::Serve)
     }
 
+    /// Waits until no work may be taken.
+    pub(crate) async fn may_take_no_more(&self) {
+        // It is an error only once this is gone.
+        let _ = self.duty.subscribe().wait_for(|duty| *duty != Duty::Serve).await;
+    }
+
     /// Slots, and how many of them have a shard in hand.
     pub(crate) fn slots(&self) -> (usize, usize) {
         (self.slots, self.in_hand().shards.len())

@@ -1,8 +1,11 @@
 //! The connection to the cluster: whichever of its coordinators answers.
 
 use std::error::Error;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use pagemill_domain::ids::JobId;
+use pagemill_domain::trace::Traceparent;
 use pagemill_proto::MESSAGE_BYTES_MAX;
 use pagemill_proto::v1::artifacts_client::ArtifactsClient;
 use pagemill_proto::v1::jobs_client::JobsClient;
@@ -27,17 +30,22 @@ const RETRY_WAIT: Duration = Duration::from_secs(1);
 /// Time for the answer to one request; sealing a job of millions of sources takes the longest.
 const ANSWER_WAIT: Duration = Duration::from_mins(3);
 
-/// A connection that says who we are.
-pub(crate) type Line = InterceptedService<Channel, Bearer>;
+/// A connection that says who we are, and what for we ask.
+pub(crate) type Line = InterceptedService<Channel, Headers>;
 
-/// Adds the caller's token to each request.
+/// Adds the caller's token, and the trace of the job that is worked on, to each request.
 #[derive(Clone)]
-pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+pub(crate) struct Headers {
+    authorization: Option<MetadataValue<Ascii>>,
+    traceparent: Option<MetadataValue<Ascii>>,
+}
 
-impl Interceptor for Bearer {
+impl Interceptor for Headers {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
+        for (name, value) in [("authorization", &self.authorization), ("traceparent", &self.traceparent)] {
+            if let Some(value) = value {
+                request.metadata_mut().insert(name, value.clone());
+            }
         }
         Ok(request)
     }
@@ -55,7 +63,8 @@ pub(crate) fn authorization(token: Option<&Secret>) -> Result<Option<MetadataVal
 /// The coordinators of a cluster, as one.
 pub(crate) struct Cluster {
     endpoints: Vec<Endpoint>,
-    bearer: Bearer,
+    authorization: Option<MetadataValue<Ascii>>,
+    followed: OnceLock<MetadataValue<Ascii>>,
     current: Mutex<Current>,
 }
 
@@ -70,15 +79,30 @@ struct Current {
 impl Cluster {
     /// The cluster that the settings name; nothing is connected yet.
     pub(crate) fn new(settings: &Settings) -> Result<Self, Failure> {
-        let bearer = Bearer(authorization(settings.token()?.as_ref())?);
-        Ok(Self { endpoints: settings.coordinators()?, bearer, current: Mutex::default() })
+        let authorization = authorization(settings.token()?.as_ref())?;
+        let (endpoints, current) = (settings.coordinators()?, Mutex::default());
+        Ok(Self { endpoints, authorization, followed: OnceLock::new(), current })
+    }
+
+    /// From now on, requests stand in the trace of this job.
+    pub(crate) fn follow(&self, job: JobId) {
+        let trace = job.trace();
+        let header = Traceparent { trace, parent: trace.root(), sampled: true }.to_string();
+        if let Ok(header) = header.parse() {
+            // Only the first job is followed: a command works on one.
+            let _ = self.followed.set(header);
+        }
+    }
+
+    fn headers(&self) -> Headers {
+        Headers { authorization: self.authorization.clone(), traceparent: self.followed.get().cloned() }
     }
 
     /// A line to a coordinator that can be reached.
     pub(crate) async fn line(&self) -> Result<Line, Failure> {
         let mut current = self.current.lock().await;
         if let Some(channel) = &current.channel {
-            return Ok(InterceptedService::new(channel.clone(), self.bearer.clone()));
+            return Ok(InterceptedService::new(channel.clone(), self.headers()));
         }
         let mut failure = Failure::Setting("coordinator_url names no address".into());
         for _ in &self.endpoints {
@@ -86,7 +110,7 @@ impl Cluster {
             match endpoint.connect().await {
                 Ok(channel) => {
                     current.channel = Some(channel.clone());
-                    return Ok(InterceptedService::new(channel, self.bearer.clone()));
+                    return Ok(InterceptedService::new(channel, self.headers()));
                 }
                 Err(error) => {
                     let address = endpoint.uri().to_string();

@@ -4,10 +4,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use pagemill_domain::ids::JobId;
 use pagemill_domain::naming::escape;
 use pagemill_proto::v1::new_source::Location;
 use pagemill_proto::v1::{AddSourcesRequest, Job, JobState, NewSource, OpenRequest, SealRequest};
 use serde_json::json;
+use tracing::Instrument;
 
 use super::connection::{Cluster, jobs};
 use super::{moments, objects, upload, watch};
@@ -48,12 +50,12 @@ pub(crate) async fn run(arguments: &SubmitArguments, settings: &Settings) -> Res
     }
     let cluster = Cluster::new(settings)?;
     let job = open(&cluster, arguments, &recipe).await?;
+    let id = JobId(job.id);
+    cluster.follow(id);
     let submission = Submission { cluster: &cluster, job: job.id, progress: &progress };
     if job.state() == JobState::Draft {
-        submission.add_objects(objects).await?;
-        submission.add_listed(&listed.sources, arguments.by_reference).await?;
-        let seal = SealRequest { job: job.id };
-        cluster.ask(seal, |line, seal| async move { jobs(line).seal(seal).await }).await?;
+        let span = tracing::info_span!("submit", job = id.0, trace = %id.trace());
+        submission.fill(objects, &listed.sources, arguments.by_reference).instrument(span).await?;
     } else {
         progress.note(&format!("job {} was submitted with this key before; nothing is added", job.id));
     }
@@ -105,6 +107,20 @@ struct Submission<'a> {
 }
 
 impl Submission<'_> {
+    /// Adds everything, and seals the job.
+    async fn fill(
+        &self,
+        objects: Vec<NewSource>,
+        listed: &[ListedSource],
+        by_reference: bool,
+    ) -> Result<(), Failure> {
+        self.add_objects(objects).await?;
+        self.add_listed(listed, by_reference).await?;
+        let seal = SealRequest { job: self.job };
+        self.cluster.ask(seal, |line, seal| async move { jobs(line).seal(seal).await }).await?;
+        Ok(())
+    }
+
     /// Adds objects by reference.
     async fn add_objects(&self, objects: Vec<NewSource>) -> Result<(), Failure> {
         for chunk in objects.chunks(SOURCES_PER_CHUNK) {

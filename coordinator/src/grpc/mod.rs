@@ -29,6 +29,7 @@ mod session;
 mod sources;
 pub(crate) mod status;
 mod streams;
+mod traced;
 mod workers;
 
 /// Connections for gRPC that are open at once; further ones wait in the kernel until one is closed. A worker and a
@@ -103,7 +104,8 @@ impl Services {
             .max_concurrent_streams(REQUESTS_PER_CONNECTION_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE))
             .http2_keepalive_timeout(Some(KEEPALIVE))
-            .http2_max_header_list_size(HEADER_BYTES_MAX);
+            .http2_max_header_list_size(HEADER_BYTES_MAX)
+            .trace_fn(traced::span);
         Ok(server.add_routes(self.routes().await?))
     }
 

@@ -6,6 +6,8 @@ use pagemill_domain::hash::ContentHash;
 use pagemill_domain::ids::{ShardAttempt, ShardId};
 use pagemill_domain::shard::{DocumentPlan, ResultRef, Shard, Work};
 
+use tracing::Instrument;
+
 use super::Leadership;
 use super::window::Sending;
 use crate::CoordinatorError;
@@ -25,8 +27,12 @@ impl Leadership {
     pub(super) async fn publish(&self, shards: Vec<Shard>) -> Result<bool, CoordinatorError> {
         let mut publishing = futures::stream::iter(shards)
             .map(|shard| async move {
-                let dispatch = shard.dispatch();
-                (dispatch, self.publish_one(shard).await)
+                let (dispatch, traceparent) = (shard.dispatch(), shard.traceparent());
+                let span = tracing::info_span!(
+                    "dispatch", job = shard.job.0, shard = shard.id.0, attempt = shard.attempt.0,
+                    trace = %traceparent.trace, span = %traceparent.parent, stage = shard.work.stage().name()
+                );
+                (dispatch, self.publish_one(shard).instrument(span).await)
             })
             .buffer_unordered(PUBLISHES_AT_ONCE);
         let mut failed = None;

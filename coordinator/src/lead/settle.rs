@@ -23,13 +23,24 @@ impl Leadership {
             coordinator.timed("close_job", closed).await?
         };
         let Some(superseded) = superseded else { return Ok(()) };
-        tracing::info!(job = job.0, "closed");
+        self.say_closed(job).await;
         self.window().close(job);
         coordinator.announce_change();
         for name in superseded {
             coordinator.backends.blobs.remove_artifact(&name).await?;
         }
         Ok(())
+    }
+
+    /// Ends the job's trace with the step that holds all others.
+    async fn say_closed(&self, job: JobId) {
+        let trace = job.trace();
+        // Where the store goes away just now the trace lacks it, and nothing else does.
+        let opened = self.coordinator.backends.store.job(job).await.map(|row| row.created_unix_seconds);
+        let span = tracing::info_span!(
+            "job", job = job.0, trace = %trace, span = %trace.root(), start_unix_seconds = opened.ok()
+        );
+        span.in_scope(|| tracing::info!("closed"));
     }
 
     /// Forms whatever documents an earlier leader left unformed.

@@ -49,16 +49,16 @@ pub(super) enum Opened {
 
 pub(super) fn seal_shard(shard: &Shard) -> Result<Sealed, QueueError> {
     const ACTION: &str = "publish a shard";
-    let trace = shard.trace();
+    let traceparent = shard.traceparent();
     let mut headers = FieldTable::default();
-    headers.insert("trace".into(), AMQPValue::LongString(trace.as_str().into()));
+    headers.insert("traceparent".into(), AMQPValue::LongString(traceparent.to_string().into()));
     let message = QueuedShard {
         id: shard.id.0,
         attempt: shard.attempt.0,
         job: shard.job.0,
         recipe_json: json(ACTION, &shard.recipe)?.into(),
         work_json: json(ACTION, &shard.work)?.into(),
-        trace,
+        trace: traceparent.trace.to_string(),
         express: shard.express,
     };
     let properties = properties(SHARD, shard.dispatch()).with_headers(headers);

@@ -28,7 +28,8 @@ async fn says_what_it_is_to_brokers_and_people() {
     assert_eq!(properties.kind().as_ref().unwrap().as_str(), "pagemill.v1.QueuedShard");
     assert_eq!(properties.message_id().as_ref().unwrap().as_str(), "7.1");
     let headers = properties.headers().as_ref().unwrap().inner();
-    assert_eq!(headers.get("trace"), Some(&AMQPValue::LongString(shard.trace().into())));
+    let traceparent = AMQPValue::LongString(shard.traceparent().to_string().into());
+    assert_eq!(headers.get("traceparent"), Some(&traceparent));
     let outcome = get(&channel, "pagemill.outcomes").await;
     let kind = outcome.delivery.properties.kind();
     assert_eq!(kind.as_ref().unwrap().as_str(), "pagemill.v1.QueuedOutcome");
