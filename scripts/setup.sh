@@ -7,9 +7,9 @@ set -euo pipefail
 build=(build-essential clang libclang-dev pkg-config libtesseract-dev libleptonica-dev libturbojpeg0-dev)
 run=(tesseract-ocr tesseract-ocr-vie tesseract-ocr-eng tesseract-ocr-osd)
 # Validators (qpdf, PDFBox Preflight, xmllint), other readers of our files (poppler, libtiff, ImageMagick, the tesseract
-# program), a second Latin language, and what looks at programs and cuts networks.
+# program), a second Latin language, what looks at programs and cuts networks, and what docs/operating.md has an admin use.
 test=(qpdf poppler-utils libpdfbox2-java libcommons-io-java libactivation-java libjaxb-api-java default-jre-headless
-    libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra iproute2 procps openssl)
+    libxml2-utils imagemagick libtiff-tools tesseract-ocr-fra iproute2 procps openssl curl rclone sqlite3)
 # What a cluster needs beside Pagemill; SeaweedFS, the S3 server, is no Debian package.
 services=(rabbitmq-server postgresql-15 prometheus python3-venv)
 seaweedfs_version=4.48

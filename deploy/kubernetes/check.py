@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Builds every overlay and holds each object against its schema, unknown keys included.
 
-check.py KUBECTL: needs the packages that scripts/setup.sh installs for tests. Kubernetes' own kinds are checked by
+check.py KUBECTL SECRETS: SECRETS are those that docs/operating.md has an admin make. Needs the packages that scripts/setup.sh installs for tests. Kubernetes' own kinds are checked by
 kubernetes-validate, those of operators by their generated models, RabbitMQ's by the schema below. Then what no schema knows: names that
 objects refer to exist, and pods keep the rules of the "restricted" pod security standard.
 """
@@ -57,14 +57,9 @@ RABBITMQ = {
         },
     },
 }
-# Made by hand (docs/operating.md) or by an operator.
-SECRETS_MADE_ELSEWHERE = {
-    "pagemill-tokens",
-    "pagemill-worker-token",
-    "pagemill-backends",
-    "pagemill-s3",
-    "rabbitmq-default-user",
-}
+# The keys of secrets that operators make.
+CERTIFICATE = {"ca.crt", "tls.crt", "tls.key"}
+RABBITMQ_USER = {"username", "password"}
 
 
 def build(kubectl, overlay):
@@ -129,10 +124,10 @@ def restricted(name, pod):
             yield f"{name}: is never asked whether it is ready"
 
 
-def references(documents):
+def references(documents, made_by_hand):
     named = {(document["kind"], document["metadata"]["name"]) for document in documents}
-    certificates = {d["spec"]["secretName"] for d in documents if d["kind"] == "Certificate"}
-    secrets = certificates | SECRETS_MADE_ELSEWHERE
+    secrets = made_by_hand | {"rabbitmq-default-user": RABBITMQ_USER}
+    secrets |= {d["spec"]["secretName"]: CERTIFICATE for d in documents if d["kind"] == "Certificate"}
     for name, pod in pods(documents):
         for volume in pod["spec"].get("volumes", []):
             secret = volume.get("secret", {}).get("secretName")
@@ -140,9 +135,9 @@ def references(documents):
                 yield f"{name}: nobody makes the secret {secret}"
         for container in pod["spec"]["containers"]:
             for variable in container.get("env", []):
-                secret = variable.get("valueFrom", {}).get("secretKeyRef", {}).get("name")
-                if secret and secret not in secrets:
-                    yield f"{name}: nobody makes the secret {secret}"
+                secret = variable.get("valueFrom", {}).get("secretKeyRef")
+                if secret and secret["key"] not in secrets.get(secret["name"], ()):
+                    yield f"{name}: nobody makes the secret {secret['name']} with {secret['key']}"
             for source in container.get("envFrom", []):
                 if ("ConfigMap", source["configMapRef"]["name"]) not in named:
                     yield f"{name}: no ConfigMap {source['configMapRef']['name']}"
@@ -180,6 +175,8 @@ def agreement(documents):
 
 def main():
     complaints, objects = [], 0
+    made = [d for d in yaml.safe_load_all(pathlib.Path(sys.argv[2]).read_text()) if d and d["kind"] == "Secret"]
+    made_by_hand = {d["metadata"]["name"]: set(d["data"]) for d in made}
     for overlay in sorted((pathlib.Path(__file__).parent / "overlays").iterdir()):
         documents = build(sys.argv[1], str(overlay))
         objects += len(documents)
@@ -188,8 +185,8 @@ def main():
             complaints += [f"{where}: {complaint}" for complaint in against_schema(document)]
         for name, pod in pods(documents):
             complaints += [f"{overlay.name}: {complaint}" for complaint in restricted(name, pod)]
-        for check in (references, agreement):
-            complaints += [f"{overlay.name}: {complaint}" for complaint in check(documents)]
+        told = [*references(documents, made_by_hand), *agreement(documents)]
+        complaints += [f"{overlay.name}: {complaint}" for complaint in told]
     print("\n".join(complaints) or f"{objects} objects are as their schemas want them")
     sys.exit(bool(complaints) or objects == 0)
 

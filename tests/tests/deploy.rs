@@ -5,10 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pagemill_tests::root;
+use pagemill_domain::hash::ContentHash;
+use pagemill_test_services::Place;
+use pagemill_tests::page::commands;
+use pagemill_tests::{finish, root};
 use regex::Regex;
 use serde_json::Value;
 
@@ -106,7 +109,26 @@ fn manifests_are_as_their_schemas_want_them() {
     let cache = cache.unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache"));
     let bin = cache.join("pagemill/manifests/bin");
     let (python, kubectl) = (bin.join("python"), bin.join("kubectl"));
-    check(python.to_str().unwrap(), &["kubernetes/check.py", kubectl.to_str().unwrap()]);
+    let place = Place::new("secrets");
+    let secrets = place.write("secrets.yaml", &secrets_of_the_page(&place, &kubectl));
+    let paths = [&kubectl, &secrets].map(|path| path.to_str().unwrap());
+    check(python.to_str().unwrap(), &["kubernetes/check.py", paths[0], paths[1]]);
+}
+
+/// What the page has an admin make before anything is applied, as `kubectl` would send it.
+fn secrets_of_the_page(place: &Place, kubectl: &Path) -> String {
+    let commands = commands("On Kubernetes, from nothing to scaled and secured");
+    let first = commands.iter().position(|command| command.starts_with("umask")).unwrap();
+    let last = commands.iter().position(|command| command.starts_with("kubectl apply")).unwrap();
+    let send = format!("kubectl() {{ {} \"$@\" --dry-run=client -o yaml; echo ---; }}", kubectl.display());
+    let script =
+        ["set -euo pipefail".to_owned(), send].into_iter().chain(commands[first..last].iter().cloned());
+    let mut bash = Command::new("bash");
+    bash.arg("-c").arg(script.collect::<Vec<_>>().join("\n")).current_dir(place.path());
+    let made = finish(bash.env("HOME", place.path())).expect_exit(0).stdout;
+    let hash = ContentHash::of(&fs::read(place.join("secrets/admin.token")).unwrap()).to_string();
+    assert!(fs::read_to_string(place.join("secrets/tokens.toml")).unwrap().contains(&hash));
+    made
 }
 
 #[test]

@@ -108,6 +108,11 @@ impl RabbitMq {
         request(self.node.management_port, method, path, Some(GUEST), body).unwrap()
     }
 
+    /// Lets a command, and what it starts, find this node's `rabbitmqctl` before what `path` names, and the node with it.
+    pub fn reach(&self, command: &mut Command, path: &str) {
+        self.node.configure(command).env("PATH", format!("{PROGRAMS}:{path}"));
+    }
+
     /// Runs `rabbitmqctl` with these arguments on the node; panics where it fails.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let mut ctl = Command::new(Path::new(PROGRAMS).join("rabbitmqctl"));

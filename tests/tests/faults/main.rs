@@ -3,15 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 #![allow(clippy::print_stdout, reason = "what happened, and when, beside a failure")]
 
-use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use pagemill_domain::hash::ContentHash;
 use pagemill_test_services::wait_until;
+use pagemill_tests::Workplace;
+use pagemill_tests::baseline::Baseline;
 use pagemill_tests::cluster::{Cluster, Services, Submission};
-use pagemill_tests::scans::strips;
-use pagemill_tests::{Workplace, assert_balanced};
 use serde_json::Value;
 
 mod broker;
@@ -28,31 +25,10 @@ const FLAGS: [&str; 2] = ["--formats", "pdf,txt,json"];
 /// Pages of a job: some seconds of work for two workers.
 const PAGES: u32 = 10;
 
+static BASELINE: Baseline = Baseline::new(PAGES, &FLAGS);
+
 /// Longest wait for something to happen that takes a moment, or a lease.
 const PATIENCE: Duration = Duration::from_secs(90);
-
-/// What an undisturbed run without a cluster delivers.
-struct Baseline {
-    artifacts: BTreeMap<String, ContentHash>,
-    ledger: Value,
-}
-
-fn baseline() -> &'static Baseline {
-    static BASELINE: OnceLock<Baseline> = OnceLock::new();
-    BASELINE.get_or_init(|| {
-        let workplace = scans();
-        workplace.ocr(&FLAGS).expect_exit(0);
-        Baseline { artifacts: workplace.artifacts(), ledger: workplace.report()["ledger"].clone() }
-    })
-}
-
-fn scans() -> Workplace {
-    let workplace = Workplace::new();
-    for (name, bytes) in strips(PAGES) {
-        workplace.add(name, &bytes);
-    }
-    workplace
-}
 
 /// A job on its way through a cluster.
 struct Scenario {
@@ -63,7 +39,7 @@ struct Scenario {
 impl Scenario {
     /// Submits the job and returns at once.
     fn submit(cluster: &Cluster<'_>) -> Self {
-        let workplace = scans();
+        let workplace = BASELINE.scans();
         let submission = cluster.submit(&workplace, "scenario", &FLAGS);
         Self { workplace, submission }
     }
@@ -83,13 +59,9 @@ impl Scenario {
             finished = cluster.submit(&self.workplace, "scenario", &FLAGS).finish(cluster);
         }
         assert_eq!(finished.exit, 0, "{}{}\n{}", finished.stdout, finished.stderr, cluster.logs());
-        let report = self.workplace.report();
-        let pages = assert_balanced(&report);
-        assert_eq!(pages["recognised"], PAGES, "{report}\n{}", cluster.logs());
-        assert_eq!(report["ledger"], baseline().ledger);
-        assert_eq!(self.workplace.artifacts(), baseline().artifacts);
-        println!("{}", report["run"]);
-        report["run"].clone()
+        let run = BASELINE.assert_same(&self.workplace);
+        println!("{run}");
+        run
     }
 }
 

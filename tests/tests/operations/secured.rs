@@ -10,7 +10,7 @@ use pagemill_test_services::{Authority, Daemon, Place, free_port, wait_until};
 use pagemill_tests::cluster::{Services, coordinator_command, worker_command};
 use pagemill_tests::{Finished, finish, pagemill};
 
-use crate::{FLAGS, PATIENCE, assert_as_baseline, scans};
+use crate::{BASELINE, FLAGS, PATIENCE};
 
 /// Who may call; each is named like its role.
 const CALLERS: [&str; 3] = ["operator", "viewer", "worker"];
@@ -133,7 +133,7 @@ fn a_cluster_that_is_locked_down_works_refuses_strangers_and_takes_new_certifica
     let (old, new) = (Authority::new(), Authority::new());
     let secured = Secured::start(&old);
     let worker = secured.worker("worker", |_| ());
-    let workplace = scans();
+    let workplace = BASELINE.scans();
     let mut job = submit(&secured, "operator", &workplace.scans(), &workplace.out(), "first");
     let mut job = job.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
 
@@ -182,8 +182,8 @@ fn a_cluster_that_is_locked_down_works_refuses_strangers_and_takes_new_certifica
     job.kill().unwrap();
     job.wait().unwrap();
     finish(&mut submit(&secured, "operator", &workplace.scans(), &workplace.out(), "first")).expect_exit(0);
-    assert_as_baseline(&workplace);
-    let (again, out) = (scans(), elsewhere.join("again"));
+    BASELINE.assert_same(&workplace);
+    let (again, out) = (BASELINE.scans(), elsewhere.join("again"));
     finish(&mut submit(&secured, "operator", &again.scans(), &out, "third")).expect_exit(0);
     assert!(worker.is_running(), "{}", worker.log_tail());
     let accepted = worker.log().matches("accepted by a coordinator").count();

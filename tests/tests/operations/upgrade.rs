@@ -17,7 +17,7 @@ use pagemill_test_services::{free_port, wait_until};
 use pagemill_tests::cluster::{Cluster, Services};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use crate::{FLAGS, PATIENCE, assert_as_baseline, scans};
+use crate::{BASELINE, FLAGS, PATIENCE};
 
 /// Stands between workers and coordinators and changes what a worker says of itself: a build of another version.
 struct OtherBuild {
@@ -110,12 +110,12 @@ fn a_rolling_upgrade_under_load_loses_nothing_and_a_worker_that_does_not_fit_is_
             while !is_last {
                 is_last = upgraded.load(Ordering::Relaxed);
                 jobs += 1;
-                let workplace = scans();
+                let workplace = BASELINE.scans();
                 let mut submit = pagemill_tests::pagemill(&["submit"]);
                 submit.arg(workplace.scans()).args(["--key", &format!("load-{jobs}"), "--wait", "-o"]);
                 submit.arg(workplace.out()).args(FLAGS).env("PAGEMILL_COORDINATOR_URL", &url);
                 pagemill_tests::finish(&mut submit).expect_exit(0);
-                let run = assert_as_baseline(&workplace);
+                let run = BASELINE.assert_same(&workplace);
                 assert_eq!((&run["losses"], &run["faults"]), (&0.into(), &0.into()), "{run}");
             }
             jobs
