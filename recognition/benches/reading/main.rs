@@ -12,6 +12,7 @@
 mod corpus;
 mod harder;
 mod options;
+mod readers;
 mod report;
 mod score;
 mod steps;
@@ -19,11 +20,9 @@ mod steps;
 use std::error::Error;
 use std::process::Command;
 
-use pagemill_domain::recipe::Recipe;
-use pagemill_recognition::reader::{ModelDir, Reader};
-
 use corpus::Page;
 use options::Options;
+use readers::Readers;
 use report::Report;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -93,7 +92,7 @@ fn made_table(options: &Options, source: &Source) -> Result<String, Box<dyn Erro
         std::fs::remove_dir_all(folder)?;
         return Ok(table);
     }
-    let mut reader = reader(source.language, &options.without, options)?;
+    let mut readers = Readers::load(source.language, &options.without, options)?;
     let mut kinds: Vec<(&str, Report)> = Vec::new();
     let (mut all, mut upright) = (Report::default(), Report::default());
     for (kind, page) in pages.iter().take(options.pages_max) {
@@ -104,7 +103,7 @@ fn made_table(options: &Options, source: &Source) -> Result<String, Box<dyn Erro
         let turned = harder::TURNED.contains(kind);
         let mut sums = vec![&mut all, &mut kinds[last].1];
         sums.extend((!turned).then_some(&mut upright));
-        compare(page, source.language, &mut reader, options, &mut sums)?;
+        readers.compare(page, options, &mut sums)?;
     }
     std::fs::remove_dir_all(folder)?;
     let mut reliability = String::new();
@@ -120,46 +119,12 @@ fn read(
     without: &[String],
     options: &Options,
 ) -> Result<Report, Box<dyn Error>> {
-    let mut reader = reader(language, without, options)?;
+    let mut readers = Readers::load(language, without, options)?;
     let mut report = Report::default();
     for page in pages {
-        compare(page, language, &mut reader, options, &mut [&mut report])?;
+        readers.compare(page, options, &mut [&mut report])?;
     }
     Ok(report)
-}
-
-/// Reads a page both ways and adds what came out to all `sums`.
-fn compare(
-    page: &Page,
-    language: &str,
-    reader: &mut Reader,
-    options: &Options,
-    sums: &mut [&mut Report],
-) -> Result<(), Box<dyn Error>> {
-    let theirs =
-        if options.alone || options.ablation { None } else { Some(corpus::tesseract(page, language)?) };
-    let ours = corpus::pagemill(page, reader, options.pictures.as_deref())?;
-    for report in sums {
-        if let Some(theirs) = &theirs {
-            report.tesseract.add(page, theirs);
-        }
-        report.pagemill.add(page, &ours);
-    }
-    eprint!(".");
-    Ok(())
-}
-
-fn reader(language: &str, without: &[String], options: &Options) -> Result<Reader, Box<dyn Error>> {
-    let recipe = Recipe {
-        languages: vec![language.to_owned()],
-        engine: options.engine,
-        clean_up: options::clean_up(without)?,
-        ..Recipe::default()
-    };
-    let models = ModelDir::find(std::env::var_os("TESSDATA_PREFIX").as_deref().map(std::path::Path::new));
-    let mut reader = Reader::load(&recipe, &models)?;
-    reader.warm_up();
-    Ok(reader)
 }
 
 /// Runs this program again with OpenMP held to one thread, which must be known before libtesseract loads: otherwise

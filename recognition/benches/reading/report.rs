@@ -4,14 +4,22 @@ use std::fmt::Write;
 
 use crate::score::Score;
 
-/// Both ways to read the same pages.
+/// The ways to read the same pages.
 #[derive(Default)]
 pub(crate) struct Report {
     pub(crate) tesseract: Score,
+    /// Pagemill with Tesseract's engine; without pages where only one engine was asked for.
+    pub(crate) with_tesseract: Score,
     pub(crate) pagemill: Score,
 }
 
 impl Report {
+    /// Pagemill with the engine that was asked for, and beside it with Tesseract's.
+    fn ours(&self) -> impl Iterator<Item = (&'static str, &Score)> {
+        let both = [("Pagemill, Tesseract's engine", &self.with_tesseract), ("Pagemill", &self.pagemill)];
+        both.into_iter().filter(|(_, score)| score.pages > 0)
+    }
+
     /// All figures of a corpus; `without` names the steps that were left out.
     pub(crate) fn corpus(&self, without: &[String]) -> String {
         let mut table = format!("{} pages", self.pagemill.pages);
@@ -22,7 +30,7 @@ impl Report {
             "\n\n| | CPU s/page | CER | CER plain | CER tables | CER without accents | WER | word F1 | cells | peak MiB |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
-        for (name, score) in [("tesseract", &self.tesseract), ("Pagemill", &self.pagemill)] {
+        for (name, score) in std::iter::once(("tesseract", &self.tesseract)).chain(self.ours()) {
             let _ = writeln!(
                 table,
                 "| {name} | {:.3} | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} | {:.1} % | {:.0} |",
@@ -37,19 +45,23 @@ impl Report {
                 score.memory_mib,
             );
         }
-        let ratio = self.pagemill.cpu_seconds / self.tesseract.cpu_seconds.max(f64::MIN_POSITIVE);
-        let _ = writeln!(table, "\nCPU: {ratio:.2} × Tesseract's.");
+        for (name, score) in self.ours() {
+            let ratio = score.cpu_seconds / self.tesseract.cpu_seconds.max(f64::MIN_POSITIVE);
+            let _ = writeln!(table, "\nCPU of {name}: {ratio:.2} × that of `tesseract`.");
+        }
         self.stages(&mut table);
         self.reliability(&mut table);
         table
     }
 
     fn stages(&self, table: &mut String) {
-        table.push_str("\n| stage | ms/page |\n| --- | --- |\n");
-        for (name, ms) in
-            ["clean-up", "orientation", "layout", "recognition"].iter().zip(self.pagemill.stages_ms)
-        {
-            let _ = writeln!(table, "| {name} | {:.0} |", f64::from(ms) / self.pagemill.pages.max(1) as f64);
+        for (name, score) in self.ours() {
+            let _ = writeln!(table, "\n| stage ({name}) | ms/page |\n| --- | --- |");
+            for (stage, ms) in
+                ["clean-up", "orientation", "layout", "recognition"].iter().zip(score.stages_ms)
+            {
+                let _ = writeln!(table, "| {stage} | {:.0} |", f64::from(ms) / score.pages.max(1) as f64);
+            }
         }
     }
 
@@ -70,14 +82,19 @@ impl Report {
     }
 }
 
-/// The harder pages, kind by kind. Pages without text have no error rate: letters that were made up are counted.
+/// The pages that the bench made, kind by kind: of `tesseract`, of Pagemill with Tesseract's engine, and of Pagemill.
+/// Pages without text have no error rate: letters that were made up are counted.
 pub(crate) fn by_kind(kinds: &[(&str, Report)]) -> String {
     let mut table = String::from(
-        "| kind | CER tesseract | CER Pagemill | cells tesseract | cells Pagemill | CPU s/page tesseract | CPU s/page Pagemill |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
+        "| kind | CER: tesseract | Pagemill, Tesseract's engine | Pagemill | cells: tesseract | Pagemill, Tesseract's engine | Pagemill \
+         | CPU s/page: tesseract | Pagemill, Tesseract's engine | Pagemill |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for (kind, report) in kinds {
-        let (theirs, ours) = (&report.tesseract, &report.pagemill);
+        let all = [&report.tesseract, &report.with_tesseract, &report.pagemill];
+        let row = |shown: &dyn Fn(&Score) -> String| {
+            all.map(|score| if score.pages > 0 { shown(score) } else { "–".into() }).join(" | ")
+        };
         let cells = |score: &Score| {
             if score.cells.is_of_nothing() {
                 "–".into()
@@ -85,15 +102,13 @@ pub(crate) fn by_kind(kinds: &[(&str, Report)]) -> String {
                 format!("{:.0} %", 100.0 - score.cells.percent())
             }
         };
+        let cpu = |score: &Score| format!("{:.2}", score.cpu_per_page());
         let _ = writeln!(
             table,
-            "| {kind} | {} | {} | {} | {} | {:.2} | {:.2} |",
-            theirs.cer.shown(),
-            ours.cer.shown(),
-            cells(theirs),
-            cells(ours),
-            theirs.cpu_per_page(),
-            ours.cpu_per_page(),
+            "| {kind} | {} | {} | {} |",
+            row(&|score| score.cer.shown()),
+            row(&cells),
+            row(&cpu),
         );
     }
     table
