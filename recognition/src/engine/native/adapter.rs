@@ -4,7 +4,7 @@ use super::super::{
     CharacterReading, Engine, EngineError, LineImage, LineReading as SeamReading, SecondLook, Span,
     WordReading,
 };
-use super::{GreyLine, LineError, LineReading, NativeEngine, ReadWord};
+use super::{GreyLine, LineError, LineReading, NativeEngine, ReadWord, snap};
 use crate::prepare::grey::Grey;
 
 /// Ink is darker than this: half-way between print and [`crate::prepare::GROUND`], where Tesseract's own threshold lies.
@@ -45,7 +45,8 @@ impl NativeEngine {
         let frames: Vec<Span> = lines.iter().map(|line| framing.around_ink(&line.grey)).collect();
         let crops = lines.iter().zip(&frames).map(|(line, frame)| cut(&line.grey, *frame));
         let readings = self.read(&crops.collect::<Result<Vec<_>, _>>()?)?;
-        Ok(readings.iter().zip(frames).map(|(reading, frame)| seam_reading(reading, frame)).collect())
+        let placed = readings.iter().zip(lines.iter().zip(frames));
+        Ok(placed.map(|(reading, (line, frame))| seam_reading(reading, &line.grey, frame)).collect())
     }
 }
 
@@ -76,11 +77,14 @@ fn cut(grey: &Grey, frame: Span) -> Result<GreyLine<'_>, LineError> {
     GreyLine::new(&grey.samples[start..], frame.width() as usize, frame.height() as usize, grey.width)
 }
 
-fn seam_reading(reading: &LineReading, frame: Span) -> SeamReading {
-    SeamReading { words: reading.words.iter().map(|word| word_reading(word, frame)).collect() }
+fn seam_reading(reading: &LineReading, grey: &Grey, frame: Span) -> SeamReading {
+    let mut words: Vec<WordReading> = reading.words.iter().map(|word| word_reading(word, frame)).collect();
+    // Letters of a line that is light on dark are where the ink is not.
+    snap::to_ink(&mut words, grey, frame, |sample| (sample < INK_BELOW) != reading.inverted);
+    SeamReading { words }
 }
 
-/// The engine knows where characters stand along the line only: boxes are as high as what was read.
+/// A word where the network saw it, as high as the frame.
 fn word_reading(word: &ReadWord, frame: Span) -> WordReading {
     let span = |(left, right): (u32, u32)| Span {
         left: frame.left + left as i32,

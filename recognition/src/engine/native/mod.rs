@@ -21,6 +21,7 @@ mod fuzz;
 mod line;
 mod model;
 mod network;
+mod snap;
 
 pub use engine::{LineReading, NativeEngine, ReadAlternative, ReadCharacter, ReadWord};
 pub use line::{CROP_SIDE_MAX, GreyLine, LINE_WIDTH_MAX, LineError};
