@@ -85,7 +85,9 @@ fn row(worker: &Worker) -> Vec<String> {
 
 /// A fingerprint for people: the engine, and a number in which any difference shows. `--json` has all of it.
 fn reads_with(fingerprint: &str) -> String {
-    let engine = fingerprint.split("; ").nth(1).unwrap_or(fingerprint);
+    let mut parts = fingerprint.split("; ");
+    let tesseract = parts.nth(1).unwrap_or(fingerprint);
+    let engine = if parts.any(|part| part == "engine native") { "native" } else { tesseract };
     let number = ContentHash::of(fingerprint.as_bytes()).to_string();
     format!("{} #{}", shown(engine), &number[..8])
 }
@@ -154,5 +156,7 @@ mod tests {
         let one = reads_with("pagemill 0.1.0; tesseract 5.3.0; leptonica-1.82.0; vie 79df");
         assert!(one.starts_with("tesseract 5.3.0 #") && one.len() == 25, "{one}");
         assert_ne!(one, reads_with("pagemill 0.1.0; tesseract 5.3.0; leptonica-1.82.0; vie 0000"));
+        let own = reads_with("pagemill 0.1.0; tesseract 5.3.0; leptonica-1.82.0; engine native; vie 79df");
+        assert!(own.starts_with("native #"), "{own}");
     }
 }
