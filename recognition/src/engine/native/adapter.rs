@@ -19,7 +19,7 @@ struct Framing {
     below: usize,
 }
 
-/// As narrow as the models' training lines.
+/// What reads best.
 const FIRST: Framing = Framing { beside: 3, above: 4, below: 4 };
 
 /// Smaller letters for the second look.
@@ -30,7 +30,7 @@ impl Engine for NativeEngine {
         Ok(self.read_framed(lines, FIRST)?)
     }
 
-    /// A third of a scan's lines at most, and all kinds of lines get better.
+    /// Lines of every kind get better (`docs/engine.md`), and a line costs little.
     fn second_look(&self) -> SecondLook {
         SecondLook { doubtful_below: 90.0, long_lines: true }
     }

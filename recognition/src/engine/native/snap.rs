@@ -35,9 +35,8 @@ pub(super) fn to_ink(words: &mut [WordReading], grey: &Grey, frame: Span, ink: i
         let (left, right) = (left.unwrap_or(word.bounds.left), right.unwrap_or(word.bounds.right));
         if frame.left <= left && left < right && right <= frame.right {
             let mut rows = (frame.top..frame.bottom).filter(|&y| row_has_ink(y, left, right));
-            let top = rows.next().unwrap_or(frame.top);
-            let bottom =
-                rows.next_back().unwrap_or(if top == frame.top { frame.bottom - 1 } else { top }) + 1;
+            let top = rows.clone().next().unwrap_or(frame.top);
+            let bottom = rows.next_back().map_or(frame.bottom, |y| y + 1);
             word.bounds = Span { left, top, right, bottom };
             hold_characters(word);
         }
