@@ -1,7 +1,7 @@
 //! What is in a message, and what happens to those that nobody understands.
 
 use lapin::BasicProperties;
-use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::options::{BasicAckOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::AMQPValue;
 use pagemill_domain::ids::ShardId;
 use pagemill_domain::shard::{Shard, Work};
@@ -133,7 +133,12 @@ async fn carries_every_kind_of_shard_unchanged() {
     }
 }
 
+/// Publishes with somebody else's hand. Returns once the broker has it: what is published afterwards, by another
+/// connection too, stands behind it.
 async fn put(channel: &lapin::Channel, queue: &str, body: &[u8], properties: BasicProperties) {
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
     let options = BasicPublishOptions::default();
-    channel.basic_publish("".into(), queue.into(), options, body, properties).await.unwrap();
+    let sent = channel.basic_publish("".into(), queue.into(), options, body, properties).await.unwrap();
+    let answer = within("the broker's confirmation", sent).await.unwrap();
+    assert!(answer.is_ack(), "{answer:?}");
 }
