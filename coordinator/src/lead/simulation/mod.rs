@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pagemill_backends::store::{JobState, PageCursor, Store};
+use pagemill_domain::ids::{PageId, SourceId};
 use pagemill_domain::page::PageState;
 
 use dice::Dice;
@@ -15,6 +16,7 @@ mod dice;
 mod ground;
 mod queue;
 mod store;
+mod witness;
 mod world;
 
 /// Schedules that are drawn; `PAGEMILL_SIMULATION_SCHEDULES` asks for another number.
@@ -121,6 +123,7 @@ async fn run(seed: u64, ground: &Ground, tally: &mut Tally) {
 
 async fn check(world: &World, tally: &mut Tally) {
     assert_eq!(world.store.inner.open_shards().await.unwrap(), [], "finished jobs leave no shard open");
+    let mut ignored = 0;
     for job in &world.jobs {
         let status = world.store.inner.status(job.id).await.unwrap();
         let rows = world.store.inner.list_pages(job.id, None, PageCursor::default(), 10_000).await.unwrap();
@@ -141,6 +144,12 @@ async fn check(world: &World, tally: &mut Tally) {
         for row in rows.iter().filter(|row| row.state == PageState::Dead) {
             assert_eq!(row.faults, world.limits.faults_max, "only its own faults end a page: {row:?}");
         }
+        for row in &rows {
+            let page = PageId { source: SourceId(row.source), number: row.number };
+            let reported = world.witness.lock().unwrap().faults(page);
+            assert!(row.faults <= reported, "no page has faults that nobody saw: {row:?}");
+        }
+        ignored += status.outcomes_ignored;
         if status.state == JobState::Closed {
             let documents = status.ledger.documents;
             assert_eq!(documents.arranged, documents.delivered);
@@ -149,4 +158,5 @@ async fn check(world: &World, tally: &mut Tally) {
         }
         tally.pages += counts.declared;
     }
+    assert_eq!(ignored, world.witness.lock().unwrap().ignored(), "each outcome that is ignored is counted");
 }

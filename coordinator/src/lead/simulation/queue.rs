@@ -10,6 +10,7 @@ use pagemill_domain::outcome::Outcome;
 use pagemill_domain::shard::Shard;
 
 use super::dice::Dice;
+use super::witness::{SharedWitness, Witness, dispatch_of};
 
 /// The broker. What it holds survives leaders and workers, until it is wiped.
 #[derive(Clone)]
@@ -23,16 +24,18 @@ struct State {
     undeliverable: VecDeque<ShardAttempt>,
     dice: Dice,
     failures_percent: u64,
+    witness: SharedWitness,
 }
 
 impl SimulatedQueue {
-    pub(super) fn new(dice: Dice, failures_percent: u64) -> Self {
+    pub(super) fn new(dice: Dice, failures_percent: u64, witness: SharedWitness) -> Self {
         let state = State {
             shards: VecDeque::new(),
             outcomes: VecDeque::new(),
             undeliverable: VecDeque::new(),
             dice,
             failures_percent,
+            witness,
         };
         Self { state: Arc::new(Mutex::new(state)) }
     }
@@ -71,6 +74,7 @@ impl SimulatedQueue {
             message: Some(shard.clone()),
             state: self.state.clone(),
             back: |state| &mut state.shards,
+            see: |_, _| {},
         };
         Some(Delivery::new(shard, Box::new(receipt)))
     }
@@ -92,6 +96,7 @@ impl SimulatedQueue {
                 message: Some(outcome.clone()),
                 state: self.state.clone(),
                 back: |state| &mut state.outcomes,
+                see: |witness, outcome| witness.acknowledged(dispatch_of(outcome)),
             };
             arrivals.push(Arrival::Outcome(Delivery::new(outcome, Box::new(receipt))));
         }
@@ -100,6 +105,7 @@ impl SimulatedQueue {
                 message: Some(dispatch),
                 state: self.state.clone(),
                 back: |state| &mut state.undeliverable,
+                see: |witness, dispatch| witness.acknowledged(*dispatch),
             };
             arrivals.push(Arrival::Undeliverable(Delivery::new(dispatch, Box::new(receipt))));
         }
@@ -129,6 +135,7 @@ impl SimulatedQueue {
 #[async_trait]
 impl Queue for SimulatedQueue {
     async fn publish_shard(&self, shard: &Shard) -> Result<(), QueueError> {
+        self.state.lock().unwrap().witness.lock().unwrap().published(shard.dispatch());
         self.publish(shard, |state| &mut state.shards)
     }
 
@@ -164,12 +171,17 @@ struct Unacknowledged<M> {
     message: Option<M>,
     state: Arc<Mutex<State>>,
     back: fn(&mut State) -> &mut VecDeque<M>,
+    /// What the witness sees when it is acknowledged.
+    see: fn(&Witness, &M),
 }
 
 #[async_trait]
 impl<M: Send> Receipt for Unacknowledged<M> {
     async fn acknowledge(mut self: Box<Self>) -> Result<(), QueueError> {
         let mut state = self.state.lock().unwrap();
+        if let Some(message) = &self.message {
+            (self.see)(&state.witness.lock().unwrap(), message);
+        }
         let failures = state.failures_percent;
         if !state.dice.percent(failures) {
             drop(state);

@@ -17,16 +17,23 @@ use pagemill_domain::schedule::Demand;
 use pagemill_domain::shard::{ResultRef, Shard};
 
 use super::dice::Dice;
+use super::witness::SharedWitness;
 
 pub(super) struct FailingStore {
     /// The store itself, which never fails: what the schedule looks at and submits to.
     pub(super) inner: Arc<SqliteStore>,
     dice: Mutex<(Dice, u64)>,
+    witness: SharedWitness,
 }
 
 impl FailingStore {
-    pub(super) fn new(inner: Arc<SqliteStore>, dice: Dice, failures_percent: u64) -> Self {
-        Self { inner, dice: Mutex::new((dice, failures_percent)) }
+    pub(super) fn new(
+        inner: Arc<SqliteStore>,
+        dice: Dice,
+        failures_percent: u64,
+        witness: SharedWitness,
+    ) -> Self {
+        Self { inner, dice: Mutex::new((dice, failures_percent)), witness }
     }
 
     pub(super) fn calm_down(&self) {
@@ -42,13 +49,21 @@ impl FailingStore {
     }
 }
 
+/// Passes calls on; the witness sees those that say with what, as soon as the store has done them.
 macro_rules! pass_on {
-    ($($name:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {
+    ($(
+        $name:ident($($argument:ident: $kind:ty),*) -> $answer:ty
+            $(=> |$witness:ident, $done:ident| $($see:expr),+)?;
+    )*) => {
         #[async_trait]
         impl Store for FailingStore {
             $(async fn $name(&self, $($argument: $kind),*) -> Result<$answer, StoreError> {
                 self.fail()?;
                 let answer = self.inner.$name($($argument),*).await?;
+                $({
+                    let ($witness, $done) = (&mut *self.witness.lock().unwrap(), &answer);
+                    $($see;)+
+                })?
                 self.fail()?;
                 Ok(answer)
             })*
@@ -69,16 +84,22 @@ pass_on! {
     demands(rows_max: u32) -> Vec<Demand>;
     figures() -> StoreFigures;
     leader_lease() -> LeaderLease;
-    seize_lease(seen: &LeaderLease, holder: &str) -> Option<Epoch>;
+    seize_lease(seen: &LeaderLease, holder: &str) -> Option<Epoch> => |witness, done|
+        witness.seized(*done);
     renew_lease(epoch: Epoch) -> ();
-    cut_shards(epoch: Epoch, orders: &[ShardOrder]) -> Vec<Shard>;
+    cut_shards(epoch: Epoch, orders: &[ShardOrder]) -> Vec<Shard> => |witness, done|
+        witness.wrote(epoch), witness.advanced(done);
     open_shards() -> Vec<OpenShard>;
     messages(shards: &[ShardId]) -> Vec<Shard>;
-    reclaim_shards(epoch: Epoch, which: Reclaim<'_>, limits: &Limits) -> Vec<Shard>;
+    reclaim_shards(epoch: Epoch, which: Reclaim<'_>, limits: &Limits) -> Vec<Shard> => |witness, done|
+        witness.wrote(epoch), witness.reclaimed(which, done);
     hand_back_shards(epoch: Epoch, shards: &[ShardId]) -> ();
-    apply(epoch: Epoch, outcomes: &[Outcome], limits: &Limits) -> Applied;
-    arrange_folders(epoch: Epoch, job: JobId) -> u64;
-    close_job(epoch: Epoch, job: JobId, now_unix_seconds: i64) -> Option<Vec<String>>;
+    apply(epoch: Epoch, outcomes: &[Outcome], limits: &Limits) -> Applied => |witness, done|
+        witness.wrote(epoch), witness.applied(outcomes, *done);
+    arrange_folders(epoch: Epoch, job: JobId) -> u64 => |witness, _done|
+        witness.wrote(epoch);
+    close_job(epoch: Epoch, job: JobId, now_unix_seconds: i64) -> Option<Vec<String>> => |witness, _done|
+        witness.wrote(epoch);
     expire_drafts(epoch: Epoch, opened_before_unix_seconds: i64) -> u64;
     reassemble(document: DocumentId) -> ();
     beat(beat: &WorkerBeat) -> BeatAnswer;

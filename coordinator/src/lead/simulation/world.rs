@@ -20,6 +20,7 @@ use super::dice::Dice;
 use super::ground::Ground;
 use super::queue::SimulatedQueue;
 use super::store::FailingStore;
+use super::witness::SharedWitness;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError, LeaseConfig, WindowRule, now_unix_seconds};
 
 /// How the name of a source ends that every worker rejects.
@@ -70,6 +71,7 @@ pub(super) struct World {
     pub(super) jobs: Vec<SimulatedJob>,
     /// Writes of old leaders that were refused.
     pub(super) deposed: u64,
+    pub(super) witness: SharedWitness,
     queue: SimulatedQueue,
     backends: Backends,
     leader: Leadership,
@@ -138,8 +140,10 @@ impl World {
     pub(super) async fn begin(seed: u64, mut dice: Dice, ground: &Ground) -> Self {
         let size = Size::draw(seed, &mut dice);
         let failing = Dice::new(dice.roll(u64::MAX));
-        let store = Arc::new(FailingStore::new(ground.store.clone(), failing, FAILURES_PERCENT));
-        let queue = SimulatedQueue::new(Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT);
+        let witness = SharedWitness::default();
+        let store = FailingStore::new(ground.store.clone(), failing, FAILURES_PERCENT, witness.clone());
+        let store = Arc::new(store);
+        let queue = SimulatedQueue::new(Dice::new(dice.roll(u64::MAX)), FAILURES_PERCENT, witness.clone());
         let backends =
             Backends { store: store.clone(), queue: Arc::new(queue.clone()), blobs: ground.blobs.clone() };
         let leader = lead(&backends, &ground.limits).await;
@@ -150,6 +154,7 @@ impl World {
             size,
             jobs: Vec::new(),
             deposed: 0,
+            witness,
             queue,
             backends,
             leader,
