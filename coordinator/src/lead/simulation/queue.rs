@@ -1,7 +1,7 @@
 //! A broker that fails, delays, duplicates and forgets as the dice say.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use pagemill_backends::queue::{Arrival, Delivery, Lanes, Queue, QueueError, Receipt};
@@ -194,7 +194,9 @@ impl<M: Send> Receipt for Unacknowledged<M> {
 impl<M> Drop for Unacknowledged<M> {
     fn drop(&mut self) {
         if let Some(message) = self.message.take() {
-            (self.back)(&mut self.state.lock().unwrap()).push_back(message);
+            // A witness that panicked must be heard.
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            (self.back)(&mut state).push_back(message);
         }
     }
 }

@@ -46,6 +46,8 @@ impl Witness {
     pub(super) fn reclaimed(&mut self, which: Reclaim<'_>, shards: &[Shard]) {
         if let Reclaim::These(dispatches) = which {
             self.told.extend(dispatches);
+            let is_named = |shard: &Shard| dispatches.iter().any(|named| is_next(*named, shard.dispatch()));
+            assert!(shards.iter().all(is_named), "a shard was taken back that is on its way: {shards:?}");
         }
         self.advanced(shards);
     }
@@ -95,6 +97,10 @@ impl Witness {
     pub(super) fn ignored(&self) -> u64 {
         self.ignored
     }
+}
+
+fn is_next(earlier: ShardAttempt, later: ShardAttempt) -> bool {
+    earlier.shard == later.shard && earlier.attempt.0 + 1 == later.attempt.0
 }
 
 /// Which dispatch an outcome ends.
