@@ -55,20 +55,27 @@ impl<K> Activations<K> {
         std::array::from_fn(|lane| if x[lane] < 0.0 { 1.0 - values[lane] } else { values[lane] })
     }
 
-    /// One step of cells: from the sums of input, input gate, forget gate and output gate to the output. `states`
-    /// holds the states before, then those after.
+    /// One step of cells' states: from the sums of input, input gate and forget gate, and the states before.
     #[inline(always)]
-    pub(super) fn lstm_cells<const N: usize>(self, sums: &[[f32; N]; 4], states: &mut [f32; N]) -> [f32; N]
+    pub(super) fn lstm_states<const N: usize>(self, sums: &[[f32; N]; 3], before: &[f32; N]) -> [f32; N]
     where
         K: Numbers<N>,
     {
-        let [input, input_gate, forget_gate, output_gate] = sums;
+        let [input, input_gate, forget_gate] = sums;
         let (input, input_gate) = (self.tanh(input), self.sigmoid(input_gate));
-        let (forget_gate, output_gate) = (self.sigmoid(forget_gate), self.sigmoid(output_gate));
-        for lane in 0..N {
-            states[lane] = clip(states[lane] * forget_gate[lane] + input[lane] * input_gate[lane], STATE_MAX);
-        }
-        let outputs = self.tanh(states);
+        let forget_gate = self.sigmoid(forget_gate);
+        std::array::from_fn(|lane| {
+            clip(before[lane] * forget_gate[lane] + input[lane] * input_gate[lane], STATE_MAX)
+        })
+    }
+
+    /// What cells put out: from their states and the sums of the output gate.
+    #[inline(always)]
+    pub(super) fn lstm_outputs<const N: usize>(self, states: &[f32; N], output_gate: &[f32; N]) -> [f32; N]
+    where
+        K: Numbers<N>,
+    {
+        let (outputs, output_gate) = (self.tanh(states), self.sigmoid(output_gate));
         std::array::from_fn(|lane| outputs[lane] * output_gate[lane])
     }
 
@@ -228,8 +235,8 @@ mod tests {
         for &input in &values {
             for &gate in &values {
                 for state in [-100.0, -1.0, 0.0, 0.3, 100.0] {
-                    let mut after = [state];
-                    let [output] = activations().lstm_cells(&[[input], [gate], [gate], [0.0]], &mut after);
+                    let after = activations().lstm_states(&[[input], [gate], [gate]], &[state]);
+                    let [output] = activations().lstm_outputs(&after, &[0.0]);
                     let open = logistic(f64::from(gate));
                     let expected = f64::from(state) * open + f64::from(input).tanh() * open;
                     let expected = expected.clamp(-100.0, 100.0);

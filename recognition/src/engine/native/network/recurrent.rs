@@ -107,15 +107,17 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
                 for first in (0..active).step_by(ROWS) {
                     let sums =
                         kernel.multiply(group.weights(), &group.start, &inputs[first * depth..], depth);
+                    let cells = |row: usize| (first + row) * groups.len() + index;
+                    // In two rounds: each row's long chain of look-ups and products then overlaps with the next row's.
                     for (row, sums) in sums.0.iter().enumerate() {
-                        let cells = (first + row) * groups.len() + index;
-                        advance_cells(
-                            activations,
-                            sums,
-                            &group.scales,
-                            &mut states[cells].0,
-                            &mut outputs[cells],
-                        );
+                        let states = &mut states[cells(row)].0;
+                        *states = next_states(activations, sums, &group.scales, states);
+                    }
+                    for (row, [.., output_gate]) in sums.0.iter().enumerate() {
+                        let output_gate = activations.scale(output_gate, &group.scales[3]);
+                        let values = activations.lstm_outputs(&states[cells(row)].0, &output_gate);
+                        outputs[cells(row)] =
+                            activations.quantise(&values).map(|value| value.cast_unsigned() ^ ZERO);
                     }
                 }
             }
@@ -147,16 +149,13 @@ pub(super) fn stage<K: Kernel>(values: &[u8], inputs: &mut [K::Input]) {
     }
 }
 
-/// One step of the cells of a group.
+/// The states of a group's cells after one step.
 #[inline(always)]
-fn advance_cells<K: Kernel>(
+fn next_states<K: Kernel>(
     activations: Activations<K>,
     sums: &[Lanes<i32>; 4],
     scales: &[Lanes<f32>; 4],
-    states: &mut Lanes<f32>,
-    outputs: &mut Lanes<u8>,
-) {
-    let gates = [0, 1, 2, 3].map(|gate| activations.scale(&sums[gate], &scales[gate]));
-    let values = activations.lstm_cells(&gates, states);
-    *outputs = activations.quantise(&values).map(|value| value.cast_unsigned() ^ ZERO);
+    before: &Lanes<f32>,
+) -> Lanes<f32> {
+    activations.lstm_states(&[0, 1, 2].map(|gate| activations.scale(&sums[gate], &scales[gate])), before)
 }

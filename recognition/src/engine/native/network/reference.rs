@@ -298,9 +298,8 @@ fn advance<A: Arithmetic>(
                 let other = across.map(|cells| cells.states[unit]);
                 flat_cell(std::array::from_fn(|gate| sum(gate, unit)), state, other)
             } else {
-                let mut state = [state];
-                let output = plain().lstm_cells(&std::array::from_fn(|gate| [sum(gate, unit)]), &mut state);
-                (state[0], output[0])
+                let state = plain().lstm_states(&std::array::from_fn(|gate| [sum(gate, unit)]), &[state]);
+                (state[0], plain().lstm_outputs(&state, &[sum(3, unit)])[0])
             }
         })
         .map(|(state, output)| (state, A::from_activation(output)))
