@@ -92,15 +92,20 @@ impl<const N: usize> Numbers<N> for Plain {
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &[f32; N]) -> Found<N> {
-        let entries: [i32; N] = self.truncate(places);
-        let mut found = Found { below: [0.0; N], above: [0.0; N], part: [0.0; N] };
-        for (lane, &entry) in entries.iter().enumerate() {
-            let at = (entry as usize).min(LAST_ENTRY as usize);
-            (found.below[lane], found.above[lane]) = (table[at], table[at + 1]);
-            found.part[lane] = places[lane] - entry as f32;
-        }
-        found
+        found_at(table, places, &self.truncate(places))
     }
+}
+
+/// What `table` holds around places, of which `entries` are the whole numbers.
+#[inline(always)]
+pub(super) fn found_at<const N: usize>(table: &Table, places: &[f32; N], entries: &[i32; N]) -> Found<N> {
+    let mut found = Found { below: [0.0; N], above: [0.0; N], part: [0.0; N] };
+    for (lane, &entry) in entries.iter().enumerate() {
+        let at = (entry as usize).min(LAST_ENTRY as usize);
+        (found.below[lane], found.above[lane]) = (table[at], table[at + 1]);
+        found.part[lane] = places[lane] - entry as f32;
+    }
+    found
 }
 
 #[cfg(test)]

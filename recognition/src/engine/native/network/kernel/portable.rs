@@ -1,8 +1,17 @@
-//! Plain code, for every processor.
+//! For every processor: in vectors of 16 bytes, which nearly all have, and which `wide` writes as plain code for the others.
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
-use super::super::table::{Found, Numbers, Plain, Table};
+use wide::{f32x4, i16x8, i32x4};
+
+use super::super::table::{Found, Numbers, Plain, Table, found_at};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+
+/// Weights of a register: pairs that belong to the same lane.
+const WIDTH: usize = 8;
+/// Registers that a vector's lanes take.
+const REGISTERS: usize = LANES / (WIDTH / 2);
+/// Rows whose sums stay in registers together, of sixteen.
+const ROWS_AT_ONCE: usize = 2;
 
 /// The kernel of every processor.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +20,11 @@ pub(super) struct Portable;
 impl Numbers<LANES> for Portable {
     #[inline(always)]
     fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
-        Plain.truncate(values)
+        let mut whole = [0; LANES];
+        for (whole, values) in whole.as_chunks_mut().0.iter_mut().zip(values.as_chunks().0) {
+            *whole = f32x4::from(*values).fast_trunc_int().to_array();
+        }
+        whole
     }
 
     #[inline(always)]
@@ -21,7 +34,7 @@ impl Numbers<LANES> for Portable {
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-        Plain.look_up(table, places)
+        found_at(table, places, &self.truncate(places))
     }
 }
 
@@ -50,16 +63,28 @@ impl Kernel for Portable {
         inputs: &[i16],
         depth: usize,
     ) -> Tile<VECTORS> {
-        let blocks = weights.as_chunks::<{ 2 * LANES }>().0.as_chunks::<VECTORS>().0;
+        let registers = weights.as_chunks::<WIDTH>().0;
+        let rows: [&[i16]; ROWS] = std::array::from_fn(|row| &inputs[row * depth..][..depth]);
         let mut tile = Aligned([*start; ROWS]);
-        for (sums, inputs) in tile.0.iter_mut().zip(inputs.chunks_exact(depth)) {
-            // One vector at a time: its sums stay in registers.
-            for (vector, sums) in sums.iter_mut().enumerate() {
-                let mut lanes = *sums;
-                for (pair, weights) in inputs.as_chunks::<2>().0.iter().zip(blocks) {
-                    add_products(&mut lanes, &weights[vector], *pair);
+        for (rows, sums) in rows.chunks_exact(ROWS_AT_ONCE).zip(tile.0.chunks_exact_mut(ROWS_AT_ONCE)) {
+            for vector in 0..VECTORS {
+                let mut accumulators = [[i32x4::ZERO; REGISTERS]; ROWS_AT_ONCE];
+                let weights =
+                    registers.chunks_exact(VECTORS * REGISTERS).map(|all| &all[vector * REGISTERS..]);
+                for (step, weights) in weights.take(depth / 2).enumerate() {
+                    let weights: [i16x8; REGISTERS] =
+                        std::array::from_fn(|register| weights[register].into());
+                    for (row, accumulators) in rows.iter().zip(&mut accumulators) {
+                        let (first, second) = (row[2 * step], row[2 * step + 1]);
+                        let pairs = i16x8::from([first, second, first, second, first, second, first, second]);
+                        for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
+                            *accumulator += weights.dot(pairs);
+                        }
+                    }
                 }
-                *sums = lanes;
+                for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
+                    add(&mut sums[vector], accumulators);
+                }
             }
         }
         tile
@@ -70,15 +95,9 @@ impl Kernel for Portable {
     }
 }
 
-/// Two inputs times two weights a lane: processors with a 16-bit multiply-and-add have an instruction for it.
 #[inline(always)]
-fn add_products(sums: &mut Lanes<i32>, weights: &[i16; 2 * LANES], pair: [i16; 2]) {
-    let mut inputs = [0; 2 * LANES];
-    for lane in 0..LANES {
-        (inputs[2 * lane], inputs[2 * lane + 1]) = (pair[0], pair[1]);
-    }
-    for lane in 0..LANES {
-        sums[lane] += i32::from(weights[2 * lane]) * i32::from(inputs[2 * lane])
-            + i32::from(weights[2 * lane + 1]) * i32::from(inputs[2 * lane + 1]);
+fn add(sums: &mut Lanes<i32>, accumulators: [i32x4; REGISTERS]) {
+    for (sums, accumulator) in sums.as_chunks_mut::<{ WIDTH / 2 }>().0.iter_mut().zip(accumulators) {
+        *sums = (i32x4::from(*sums) + accumulator).to_array();
     }
 }
