@@ -6,9 +6,7 @@
 
 use tokio::sync::mpsc;
 use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::registry::LookupSpan;
 
 pub(crate) use export::Export;
@@ -33,7 +31,5 @@ where
     let (outbox, inbox) = mpsc::channel(SPANS_WAITING_MAX);
     let spans = Spans::new(outbox, options.share);
     let export = Export::start(options, inbox, spans.dropped())?;
-    // Ours alone: those of libraries belong to no job.
-    let ours = Targets::new().with_target("pagemill", LevelFilter::INFO);
-    Ok(Some((export, spans.with_filter(ours))))
+    Ok(Some((export, spans)))
 }

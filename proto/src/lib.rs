@@ -2,6 +2,7 @@
 //! messages for people.
 
 pub mod incoming;
+pub mod version;
 
 /// Messages and services of `pagemill.v1`.
 #[allow(
@@ -41,13 +42,6 @@ pub mod externalscaler {
 pub mod otlp {
     tonic::include_proto!("opentelemetry.proto.collector.trace.v1");
 }
-
-/// Version of the protocol between workers and coordinator. It grows when an older worker could do harm; a field more
-/// does not change it.
-pub const PROTOCOL_VERSION: u32 = 1;
-
-/// The oldest version that a coordinator still accepts.
-pub const PROTOCOL_VERSION_MIN: u32 = 1;
 
 /// Largest gRPC message, in bytes; both sides refuse more.
 pub const MESSAGE_BYTES_MAX: usize = 8 << 20;

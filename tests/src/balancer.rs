@@ -72,7 +72,7 @@ fn pass_on(client: &TcpStream, backends: &[SocketAddr], turn: usize) {
 }
 
 /// Copies until `from` ends, then lets neither side wait for more.
-fn copy(mut from: &TcpStream, mut to: &TcpStream) {
+pub(crate) fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     // A reset is as good an end as any.
     let _ = io::copy(&mut from, &mut to);
     let _ = to.shutdown(Shutdown::Both);

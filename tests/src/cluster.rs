@@ -265,7 +265,8 @@ impl Worker {
         listed.stdout.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
     }
 
-    fn wait_ready(&self) {
+    /// Waits until it is ready.
+    pub fn wait_ready(&self) {
         self.daemon.wait_ready(READY_PATIENCE, || is_ready(self.http_port));
     }
 }

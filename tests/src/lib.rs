@@ -17,8 +17,11 @@ pub mod balancer;
 pub mod baseline;
 pub mod cluster;
 pub mod dice;
+pub mod frames;
 pub mod page;
 pub mod scans;
+pub mod sessions;
+pub mod version_one;
 
 /// The repository's root.
 pub fn root() -> PathBuf {

@@ -134,13 +134,7 @@ async fn bad_uploads(channel: Channel) {
 async fn strange_workers(channel: Channel) {
     let mut workers = WorkersClient::new(channel);
     let hello = |protocol_version, slots| {
-        session_request::Part::Hello(Hello {
-            worker: "stranger".to_owned(),
-            protocol_version,
-            version: "0.0.1".to_owned(),
-            fingerprint: "none".to_owned(),
-            slots,
-        })
+        session_request::Part::Hello(Hello { protocol_version, ..Hello::new("stranger", "none", slots) })
     };
     for (what, part) in [
         ("an ancient protocol", hello(0, 1)),

@@ -13,6 +13,7 @@ use futures::future::try_join_all;
 use pagemill_backends::blobs::Blobs;
 use pagemill_backends::queue::Queue;
 use pagemill_domain::limits::Limits;
+use pagemill_proto::v1::Hello;
 use pagemill_recognition::boxed::client::Program;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -121,7 +122,7 @@ async fn work(
     let served = slots.drain(..).enumerate().map(|(number, slot)| service.serve(slot, lanes(number)));
     let mut served = pin!(within_grace(try_join_all(served), &stop, config.grace));
     let Session::Remote(remote) = session else { return served.await };
-    let hello = session::hello(&config.name, fingerprint, config.slots.max(1));
+    let hello = Hello::new(&config.name, &fingerprint, config.slots.max(1) as u32);
     tokio::select! {
         ended = &mut served => ended,
         refusal = session::keep(remote, hello, standing) => {

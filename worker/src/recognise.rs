@@ -93,6 +93,7 @@ fn read(
     let answered = bench.client()?.read(&source.boxed, number, degraded);
     bench.spend(answered.cost);
     bench.metrics().observe_page_cpu(answered.cost.cpu);
+    tracing::debug!(cpu_ms = answered.cost.cpu.as_millis() as u64, "looked at");
     let done = match answered.result {
         Ok(reading) if reading.blank => PageResult::Blank { summary: summary(&reading, degraded) },
         Ok(reading) => {

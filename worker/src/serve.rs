@@ -95,8 +95,12 @@ impl Service {
             return Ok(());
         };
         self.standing.named().await;
+        tracing::debug!("begun");
         match self.answer(slot, &delivery.message, &hold).await {
-            Ok(()) => acknowledge(delivery).await,
+            Ok(()) => {
+                tracing::debug!("reported");
+                acknowledge(delivery).await;
+            }
             Err(Halt::Forget) => {
                 tracing::info!("given up: no longer wanted");
                 acknowledge(delivery).await;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pagemill_domain::ids::{Attempt, ShardAttempt, ShardId};
+use pagemill_proto::MESSAGE_BYTES_MAX;
 use pagemill_proto::v1::session_request::Part as Said;
 use pagemill_proto::v1::session_response::Part as Heard;
 use pagemill_proto::v1::workers_client::WorkersClient;
 use pagemill_proto::v1::{self, Beat, BeatAnswer, Hello, SessionRequest, SessionResponse, Welcome};
-use pagemill_proto::{MESSAGE_BYTES_MAX, PROTOCOL_VERSION};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
@@ -221,17 +221,6 @@ const fn to_wire(dispatch: ShardAttempt) -> v1::ShardAttempt {
 
 const fn from_wire(dispatch: &v1::ShardAttempt) -> ShardAttempt {
     ShardAttempt { shard: ShardId(dispatch.shard), attempt: Attempt(dispatch.attempt) }
-}
-
-/// The hello of a worker.
-pub(crate) fn hello(worker: &str, fingerprint: String, slots: usize) -> Hello {
-    Hello {
-        worker: worker.into(),
-        protocol_version: PROTOCOL_VERSION,
-        version: env!("CARGO_PKG_VERSION").into(),
-        fingerprint,
-        slots: slots as u32,
-    }
 }
 
 /// An error with its causes: the outer one alone says "transport error".

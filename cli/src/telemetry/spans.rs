@@ -18,6 +18,7 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::options::attribute;
+use crate::logging::is_own_step;
 
 /// Characters of an attribute's text.
 const TEXT_CHARACTERS_MAX: usize = 256;
@@ -75,6 +76,10 @@ impl Spans {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        // Those of libraries belong to no job.
+        if !is_own_step(attributes.metadata()) {
+            return;
+        }
         let Some(span) = context.span(id) else { return };
         let mut fields = Fields::default();
         attributes.record(&mut fields);

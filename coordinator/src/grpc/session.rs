@@ -6,7 +6,8 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use pagemill_backends::store::{Directive, WorkerBeat};
 use pagemill_domain::ids::{Attempt, ShardAttempt, ShardId, WorkerId};
-use pagemill_proto::{PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, v1};
+use pagemill_proto::v1;
+use pagemill_proto::version::PROTOCOL_VERSIONS;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -40,6 +41,7 @@ type Answers = mpsc::Sender<Result<v1::SessionResponse, Status>>;
 /// What a worker said of itself.
 struct Identity {
     worker: WorkerId,
+    protocol_version: u32,
     version: String,
     fingerprint: String,
     slots: u32,
@@ -65,7 +67,8 @@ impl Services {
         tokio::spawn(async move {
             let _place = place;
             let worker = identity.worker.clone();
-            tracing::info!(%worker, "a worker's session begins");
+            let (version, protocol_version) = (&identity.version, identity.protocol_version);
+            tracing::info!(%worker, version, protocol_version, "a worker's session begins");
             if let Err(status) = services.follow_worker(identity, requests, &answers).await {
                 let _ = answers.send(Err(status)).await;
             }
@@ -153,15 +156,19 @@ async fn send(answers: &Answers, part: v1::session_response::Part) -> bool {
 
 /// The worker that a hello speaks of, if it may work here.
 fn identity(hello: v1::Hello) -> Result<Identity, Status> {
-    if hello.protocol_version < PROTOCOL_VERSION_MIN || hello.protocol_version > PROTOCOL_VERSION {
+    if !PROTOCOL_VERSIONS.contains(&hello.protocol_version) {
+        let remedy = if hello.protocol_version > *PROTOCOL_VERSIONS.end() {
+            "upgrade the coordinators first"
+        } else {
+            "upgrade this worker"
+        };
         return Err(Status::failed_precondition(format!(
-            "this worker (pagemill {:?}) speaks protocol version {}, this coordinator (pagemill {}) speaks {} to {}: \
-             install the same release on both; upgrade coordinators first",
+            "this worker (pagemill {:?}) speaks protocol version {}, this coordinator (pagemill {}) speaks {} to {}: {remedy}",
             hello.version.chars().take(50).collect::<String>(),
             hello.protocol_version,
             env!("CARGO_PKG_VERSION"),
-            PROTOCOL_VERSION_MIN,
-            PROTOCOL_VERSION,
+            PROTOCOL_VERSIONS.start(),
+            PROTOCOL_VERSIONS.end(),
         )));
     }
     if hello.fingerprint.is_empty() {
@@ -183,6 +190,7 @@ fn identity(hello: v1::Hello) -> Result<Identity, Status> {
     }
     Ok(Identity {
         worker: WorkerId(hello.worker),
+        protocol_version: hello.protocol_version,
         version: hello.version,
         fingerprint: hello.fingerprint,
         slots: hello.slots,

@@ -96,9 +96,10 @@ impl Leadership {
         let mut window = self.window();
         let mut jobs = BTreeSet::new();
         for outcome in outcomes {
-            if let Some(job) = window.answered(outcome)
-                && (matches!(outcome.report, Report::Inspected(_)) || window.is_empty_of(job))
-            {
+            let Some(job) = window.answered(outcome) else { continue };
+            let (shard, attempt) = (outcome.shard.0, outcome.attempt.0);
+            tracing::debug!(job = job.0, shard, attempt, trace = %job.trace(), "answered");
+            if matches!(outcome.report, Report::Inspected(_)) || window.is_empty_of(job) {
                 jobs.insert(job);
             }
         }

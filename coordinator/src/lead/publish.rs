@@ -64,7 +64,9 @@ impl Leadership {
         {
             shard.work = Work::AssembleStored(self.store_plan(plan).await?);
         }
-        Ok(self.coordinator.backends.queue.publish_shard(&shard).await?)
+        self.coordinator.backends.queue.publish_shard(&shard).await?;
+        tracing::debug!("sent");
+        Ok(())
     }
 
     async fn store_plan(&self, plan: &DocumentPlan) -> Result<ResultRef, CoordinatorError> {

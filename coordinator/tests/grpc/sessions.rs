@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pagemill_backends::store::WorkerBeat;
 use pagemill_domain::ids::{Attempt, ShardAttempt, ShardId, WorkerId};
-use pagemill_proto::{PROTOCOL_VERSION, v1};
+use pagemill_proto::v1;
+use pagemill_proto::version::PROTOCOL_VERSIONS;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
@@ -14,13 +15,7 @@ use v1::session_response::Part as Answer;
 use crate::cluster::{Cluster, PATIENCE};
 
 fn hello() -> v1::Hello {
-    v1::Hello {
-        worker: "host-1".into(),
-        protocol_version: PROTOCOL_VERSION,
-        version: "0.1.0".into(),
-        fingerprint: "engine 1".into(),
-        slots: 4,
-    }
+    v1::Hello::new("host-1", "engine 1", 4)
 }
 
 struct Session {
@@ -90,12 +85,24 @@ async fn a_silent_workers_shard_goes_to_another() {
 }
 
 #[tokio::test]
+async fn a_worker_of_every_version_that_is_spoken_is_welcome() {
+    let mut cluster = Cluster::start().await;
+    for protocol_version in PROTOCOL_VERSIONS {
+        let hello = v1::Hello { protocol_version, ..hello() };
+        let mut session = Session::begin(&mut cluster, Part::Hello(hello)).await.unwrap();
+        assert!(matches!(session.next().await.unwrap(), Some(Answer::Welcome(_))), "{protocol_version}");
+    }
+}
+
+#[tokio::test]
 async fn an_incompatible_worker_is_refused_with_a_reason() {
     let mut cluster = Cluster::start().await;
+    let of_version = |protocol_version| v1::Hello { protocol_version, ..hello() };
     let named = |worker: &str| v1::Hello { worker: worker.into(), ..hello() };
     for (hello, code, reason) in [
-        (v1::Hello { protocol_version: 0, ..hello() }, Code::FailedPrecondition, "protocol version 0"),
-        (v1::Hello { protocol_version: 99, ..hello() }, Code::FailedPrecondition, "protocol version 99"),
+        (of_version(0), Code::FailedPrecondition, "speaks 1 to 2: upgrade this worker"),
+        (of_version(3), Code::FailedPrecondition, "speaks 1 to 2: upgrade the coordinators first"),
+        (of_version(u32::MAX), Code::FailedPrecondition, "protocol version 4294967295"),
         (v1::Hello { fingerprint: String::new(), ..hello() }, Code::FailedPrecondition, "fingerprint"),
         (v1::Hello { slots: 0, ..hello() }, Code::InvalidArgument, "slots"),
         (named(""), Code::InvalidArgument, "worker"),

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
 use pagemill_backends::queue::{Lanes, Queue, QueueOptions, connect};
-use pagemill_proto::PROTOCOL_VERSION;
 use pagemill_proto::v1::workers_client::WorkersClient;
 use pagemill_proto::v1::{Beat, Hello, SessionRequest, session_request::Part};
 
@@ -51,13 +50,7 @@ async fn slot(queue: Arc<dyn Queue>) {
 async fn session(url: String) {
     loop {
         if let Ok(mut workers) = WorkersClient::connect(url.clone()).await {
-            let hello = Part::Hello(Hello {
-                worker: "synthetic".to_owned(),
-                protocol_version: PROTOCOL_VERSION,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                fingerprint: FINGERPRINT.to_owned(),
-                slots: SLOTS,
-            });
+            let hello = Part::Hello(Hello::new("synthetic", FINGERPRINT, SLOTS));
             let beats = stream::unfold(1, |number| async move {
                 tokio::time::sleep(BEAT).await;
                 Some((Part::Beat(Beat { busy: Vec::new(), slots_free: SLOTS, number }), number + 1))

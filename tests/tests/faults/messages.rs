@@ -12,7 +12,7 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use pagemill_test_services::{shared, wait_until};
 use pagemill_tests::cluster::{Cluster, Services};
 
-use crate::future::{FutureSessions, UNKNOWN_FIELD};
+use crate::future::{UNKNOWN_FIELD, future_sessions};
 use crate::{PATIENCE, Scenario};
 
 /// The queues on which work travels to the workers.
@@ -139,7 +139,7 @@ fn p_old_and_new_parts_mix_while_an_upgrade_rolls() {
         message
     });
     // One worker of today, one whose session is of the future; each is accepted.
-    let sessions = FutureSessions::start(&cluster.coordinators[0].grpc_url());
+    let sessions = future_sessions(&cluster.coordinators[0].grpc_url());
     cluster.add_worker_in(&[], |command| {
         command.env("PAGEMILL_COORDINATOR_URL", sessions.url());
     });

@@ -8,6 +8,7 @@ use pagemill_tests::baseline::Baseline;
 
 mod backup;
 mod from_nothing;
+mod logs;
 mod secured;
 mod upgrade;
 

@@ -1,107 +1,62 @@
-//! A rolling upgrade under load: coordinators, then workers, one after the other; nothing is lost.
+//! A rolling upgrade under load: coordinators, then workers of protocol version 1, one after the other, for those of version 2;
+//! nothing is lost.
 
-use std::pin::Pin;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use futures::{Stream, StreamExt};
-use pagemill_proto::PROTOCOL_VERSION;
-use pagemill_proto::v1::session_request::Part;
-use pagemill_proto::v1::workers_client::WorkersClient;
-use pagemill_proto::v1::workers_server::{Workers, WorkersServer};
-use pagemill_proto::v1::{
-    CordonRequest, DrainRequest, Hello, ListWorkersRequest, ListWorkersResponse, QueueRequest, QueueResponse,
-    SessionRequest, SessionResponse, Worker,
-};
-use pagemill_test_services::{free_port, wait_until};
-use pagemill_tests::cluster::{Cluster, Services};
-use tonic::{Request, Response, Status, Streaming, async_trait};
+use pagemill_proto::version::PROTOCOL_VERSION;
+use pagemill_test_services::wait_until;
+use pagemill_tests::cluster::{Cluster, Services, Worker};
+use pagemill_tests::sessions::{Retell, SessionRelay, protocol_version, with_hello};
+use pagemill_tests::version_one::{self, VersionOne};
+use serde_json::Value;
 
 use crate::{BASELINE, FLAGS, PATIENCE};
 
-/// Stands between workers and coordinators and changes what a worker says of itself: a build of another version.
-struct OtherBuild {
-    coordinators: String,
-    change: fn(&mut Hello),
+/// A worker whose log names each shard that it reported.
+fn telling<'a>(cluster: &'a mut Cluster<'_>, version_one: Option<&VersionOne>) -> &'a Worker {
+    let worker = cluster.add_worker_in(&[], |command| {
+        command.env("PAGEMILL_LOG", "info,pagemill_worker=debug").env("PAGEMILL_LOG_FORMAT", "json");
+        if let Some(version_one) = version_one {
+            version_one.of(command);
+        }
+    });
+    worker.wait_ready();
+    worker
 }
 
-impl OtherBuild {
-    /// Returns where workers find it; it serves until the test process ends.
-    fn start(coordinators: String, change: fn(&mut Hello)) -> String {
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let service = WorkersServer::new(Self { coordinators, change });
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime
-                .block_on(tonic::transport::Server::builder().add_service(service).serve(address))
-                .unwrap();
-        });
-        format!("http://{address}")
-    }
+/// The jobs of which it reported shards.
+fn jobs_of(worker: &Worker) -> BTreeSet<i64> {
+    let log = worker.daemon.log();
+    // What it is writing just now is no whole line.
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["message"] == "reported").map(|line| line["job"].as_i64().unwrap()).collect()
 }
 
-#[async_trait]
-impl Workers for OtherBuild {
-    type SessionStream = Pin<Box<dyn Stream<Item = Result<SessionResponse, Status>> + Send>>;
-
-    async fn session(
-        &self,
-        request: Request<Streaming<SessionRequest>>,
-    ) -> Result<Response<Self::SessionStream>, Status> {
-        let unavailable = |error: tonic::transport::Error| Status::unavailable(error.to_string());
-        let mut coordinator = WorkersClient::connect(self.coordinators.clone()).await.map_err(unavailable)?;
-        let change = self.change;
-        let said = request.into_inner().filter_map(|said| std::future::ready(said.ok()));
-        let said = said.map(move |mut said| {
-            if let Some(Part::Hello(hello)) = &mut said.part {
-                change(hello);
-            }
-            said
-        });
-        let heard = coordinator.session(said).await?.into_inner();
-        Ok(Response::new(Box::pin(heard)))
-    }
-
-    async fn list(&self, _: Request<ListWorkersRequest>) -> Result<Response<ListWorkersResponse>, Status> {
-        Err(Status::unimplemented("list"))
-    }
-
-    async fn cordon(&self, _: Request<CordonRequest>) -> Result<Response<Worker>, Status> {
-        Err(Status::unimplemented("cordon"))
-    }
-
-    async fn drain(&self, _: Request<DrainRequest>) -> Result<Response<Worker>, Status> {
-        Err(Status::unimplemented("drain"))
-    }
-
-    async fn queue(&self, _: Request<QueueRequest>) -> Result<Response<QueueResponse>, Status> {
-        Err(Status::unimplemented("queue"))
-    }
-}
-
-/// Replaces everything: coordinators first, then each worker, once its successor works.
-fn upgrade(cluster: &mut Cluster<'_>, successors: &str) {
+/// Replaces everything: coordinators first, then each worker, once it and its successor worked on the same job.
+fn upgrade(cluster: &mut Cluster<'_>) {
+    wait_until("each worker of version 1 works", PATIENCE, || {
+        cluster.workers.iter().all(|worker| !jobs_of(worker).is_empty())
+    });
     for coordinator in &cluster.coordinators {
         assert_eq!(coordinator.daemon.terminate(PATIENCE).code(), Some(0));
         coordinator.restart();
     }
     for old in 0..2 {
-        let new = cluster.add_worker_in(&[], |command| {
-            command.env("PAGEMILL_COORDINATOR_URL", successors);
-        });
-        let slots = "pagemill_worker_slots{state=\"busy\"}";
-        wait_until("the new worker works", PATIENCE, || new.figure(slots).is_some_and(|busy| busy > 0.0));
-        assert_eq!(cluster.workers[old].daemon.terminate(PATIENCE).code(), Some(0));
+        telling(cluster, None);
+        let (old, new) = (&cluster.workers[old], cluster.workers.last().unwrap());
+        wait_until("both versions work on one job", PATIENCE, || !jobs_of(old).is_disjoint(&jobs_of(new)));
+        assert_eq!(old.daemon.terminate(PATIENCE).code(), Some(0));
     }
 }
 
 #[test]
-fn a_rolling_upgrade_under_load_loses_nothing_and_a_worker_that_does_not_fit_is_told_why() {
-    let mut cluster = Cluster::start(Services::shared(), 2, 2);
-    let fits = OtherBuild::start(cluster.url(), |hello| hello.version = "0.2.0".into());
-    let too_new = OtherBuild::start(cluster.url(), |hello| {
-        (hello.version, hello.protocol_version) = ("9.0.0".into(), PROTOCOL_VERSION + 1);
-    });
+fn a_rolling_upgrade_from_one_protocol_version_to_the_next_loses_nothing_under_load() {
+    let mut cluster = Cluster::start(Services::shared(), 2, 0);
+    let version_one = VersionOne::start(&cluster);
+    for _ in 0..2 {
+        telling(&mut cluster, Some(&version_one));
+    }
     // Jobs follow each other for as long as the upgrade takes: each worker is replaced at work.
     let (upgraded, url) = (AtomicBool::new(false), cluster.url());
     std::thread::scope(|scope| {
@@ -120,20 +75,39 @@ fn a_rolling_upgrade_under_load_loses_nothing_and_a_worker_that_does_not_fit_is_
             }
             jobs
         });
-        upgrade(&mut cluster, &fits);
+        upgrade(&mut cluster);
         upgraded.store(true, Ordering::Relaxed);
-        println!("{} jobs", load.join().unwrap());
+        println!("{} jobs, {} outcomes of version 1", load.join().unwrap(), version_one.outcomes());
     });
+    assert!(version_one.outcomes() > 0);
     let listed = cluster.client(&["workers", "--json"]).expect_exit(0).stdout;
-    assert!(listed.contains("\"0.2.0\""), "{listed}");
+    assert!(listed.contains(version_one::VERSION) && listed.contains(env!("CARGO_PKG_VERSION")), "{listed}");
+    let coordinators: String =
+        cluster.coordinators.iter().map(|coordinator| coordinator.daemon.log()).collect();
+    for version in 1..=PROTOCOL_VERSION {
+        assert!(coordinators.contains(&format!("protocol_version={version}")), "{coordinators}");
+    }
+}
 
-    let refused = cluster.add_worker_in(&[], |command| {
-        command.env("PAGEMILL_COORDINATOR_URL", &too_new);
-    });
-    wait_until("the worker that does not fit ends", Duration::from_mins(1), || !refused.daemon.is_running());
-    let said = refused.daemon.log();
-    for part in ["speaks protocol version 2", "speaks 1 to 1", "upgrade coordinators first", "worker_refused"]
-    {
-        assert!(said.contains(part), "{part}: {said}");
+#[test]
+fn a_worker_whose_protocol_version_is_not_spoken_is_told_what_to_upgrade() {
+    let mut cluster = Cluster::start(Services::shared(), 1, 0);
+    let too_old = |said| vec![with_hello(said, &protocol_version(0))];
+    let too_new = |said| vec![with_hello(said, &protocol_version(PROTOCOL_VERSION as u8 + 1))];
+    let cases = [
+        (0, too_old as Retell, "upgrade this worker"),
+        (PROTOCOL_VERSION + 1, too_new, "upgrade the coordinators first"),
+    ];
+    for (version, said, remedy) in cases {
+        let relay = SessionRelay::start(&cluster.url(), said, |heard| vec![heard]);
+        let refused = cluster.add_worker_in(&[], |command| {
+            command.env("PAGEMILL_COORDINATOR_URL", relay.url());
+        });
+        wait_until("the worker ends", PATIENCE, || !refused.daemon.is_running());
+        let said = refused.daemon.log();
+        let speaks = format!("speaks protocol version {version}, ");
+        for part in [&speaks, "speaks 1 to 2: ", remedy, "worker_refused"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use pagemill_proto::v1::workers_server::{Workers, WorkersServer};
 use pagemill_proto::v1::{
     CordonRequest, DrainRequest, ListWorkersRequest, ListWorkersResponse, QueueRequest, QueueResponse, Worker,
 };
+use pagemill_proto::version::PROTOCOL_VERSION;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Response, async_trait};
@@ -85,7 +86,7 @@ fn remote(addresses: &[SocketAddr]) -> RemoteSession {
 
 fn applicant(addresses: &[SocketAddr]) -> (Arc<Standing>, tokio::task::JoinHandle<WorkerError>) {
     let standing = Standing::applicant(2);
-    let session = keep(remote(addresses), hello("w", "f".into(), 2), standing.clone());
+    let session = keep(remote(addresses), Hello::new("w", "f", 2), standing.clone());
     (standing.clone(), tokio::spawn(session))
 }
 
@@ -134,7 +135,7 @@ async fn what_is_shown_is_read_anew_for_each_connection() {
         let endpoints = vec![Endpoint::from_shared(format!("http://{address}")).unwrap()];
         Ok(Approach { endpoints, authorization: None })
     });
-    let session = tokio::spawn(keep(session, hello("w", "f".into(), 2), standing.clone()));
+    let session = tokio::spawn(keep(session, Hello::new("w", "f", 2), standing.clone()));
     assert!(standing.may_take().await);
     session.abort();
 }
