@@ -135,16 +135,16 @@ impl Reader {
     /// first use is set up.
     pub fn warm_up(&mut self) {
         let Some(scan) = built_in_page::scan() else { return };
-        // What is read there does not matter, and a failure shows again on the first page, where it is reported.
-        let _ = self.read(&scan);
         let prepared = prepare::reduce(&scan, &self.clean_up);
         if let (Some(orientation), Some(pix)) = (&mut self.orientation, prepared.grey.to_pix()) {
             orientation.orientation(&pix, prepared.dpi);
         }
+        // What is read there does not matter, and a failure shows again on the first page, where it is reported.
+        let _ = self.read(scan);
     }
 
-    /// Reads a page.
-    pub fn read(&mut self, scan: &Scan) -> Result<Reading, ReadError> {
+    /// Reads a page. Its pixels are let go once they are grey: in colour they take more memory than all that follows.
+    pub fn read(&mut self, scan: Scan) -> Result<Reading, ReadError> {
         let mut clock = CpuClock::start();
         let mut stages = StageCpu::default();
         let mut text = PageText {
@@ -154,10 +154,11 @@ impl Reader {
             language: self.language.clone(),
             ..PageText::default()
         };
-        let reduced = prepare::reduce(scan, &self.clean_up);
+        let reduced = prepare::reduce(&scan, &self.clean_up);
         // Any colour is a mark there; where print was seen there is no need to look.
         let blank =
             !reduced.has_print && blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
+        drop(scan);
         stages.prepare_ms = clock.lap_ms();
         if blank {
             return Ok(Reading { text, blank, stages });

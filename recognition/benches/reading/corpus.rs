@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use pagemill_domain::limits::Limits;
 use pagemill_domain::page_text::{Content, Line, PageText};
 use pagemill_domain::scan::Dpi;
-use pagemill_recognition::pix::Pix;
 use pagemill_recognition::reader::{Reader, StageCpu, debug_picture};
 use pagemill_recognition::scan::Scan;
+use pagemill_recognition::source::Source;
 
 /// A scan and what is true of it.
 pub(crate) struct Page {
@@ -99,14 +101,13 @@ pub(crate) fn pagemill(
     pictures: Option<&Path>,
 ) -> Result<Outcome, Box<dyn Error>> {
     let start = cpu_seconds();
-    let scan = decode(page)?;
-    let reading = reader.read(&scan)?;
+    let reading = reader.read(decode(page)?)?;
     let cpu_seconds = cpu_seconds() - start;
     let words = reading.text.words().map(|word| (word.text.clone(), word.confidence.percent())).collect();
     let text = plain_text(&reading.text);
     if let Some(folder) = pictures {
         let name = page.image.file_stem().unwrap_or_default();
-        let picture = debug_picture(&scan, &reading.text).ok_or("no debug picture")?;
+        let picture = debug_picture(&decode(page)?, &reading.text).ok_or("no debug picture")?;
         std::fs::write(folder.join(name).with_extension("png"), picture)?;
         std::fs::write(folder.join(name).with_extension("txt"), &text)?;
         std::fs::write(folder.join(name).with_extension("truth"), &page.text)?;
@@ -114,16 +115,11 @@ pub(crate) fn pagemill(
     Ok(Outcome { text, cpu_seconds, memory_mib: peak_memory_mib(), stages: reading.stages, words })
 }
 
-/// A page's picture, as a source gives it.
+/// A page's picture, as `pagemill ocr` decodes it. Made pages may claim another resolution than their files.
 pub(crate) fn decode(page: &Page) -> Result<Scan, Box<dyn Error>> {
-    let decoded = image::ImageReader::open(&page.image)?.decode()?;
-    let (width, height) = (decoded.width(), decoded.height());
-    let rgb = decoded.into_rgb8();
-    let mut pix = Pix::new(width, height, 32).ok_or("no memory")?;
-    for (word, pixel) in pix.words_mut().iter_mut().zip(rgb.pixels()) {
-        *word = u32::from_be_bytes([pixel[0], pixel[1], pixel[2], 0]);
-    }
-    Ok(Scan { pix, dpi: Dpi::square(page.dpi) })
+    let source = Source::open(Arc::new(std::fs::read(&page.image)?), &Limits::default())?;
+    let scan = source.decode(0).map_err(|defect| format!("{}: {defect}", page.image.display()))?;
+    Ok(Scan { dpi: Dpi::square(page.dpi), ..scan })
 }
 
 /// The text in reading order, cells row by row.

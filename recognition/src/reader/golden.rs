@@ -87,7 +87,7 @@ fn the_samples_are_read_as_well_as_before() {
             let path = format!("{}/../samples/{name}.{extension}", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(path).unwrap()
         };
-        let text = plain(&reader.read(&scan(name)).unwrap().text);
+        let text = plain(&reader.read(scan(name)).unwrap().text);
         let count = errors(&folded(&file("txt")), &text);
         println!("{name}: {count} errors, {golden} before");
         if count > golden + ERRORS_ALLOWED_MORE {
@@ -112,7 +112,7 @@ fn the_native_engine_reads_a_sample_about_as_well() {
     let (name, golden) = GOLDEN[4];
     let truth =
         std::fs::read_to_string(format!("{}/../samples/{name}.txt", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let reading = reader.read(&scan(name)).unwrap();
+    let reading = reader.read(scan(name)).unwrap();
     let found = errors(&folded(&truth), &plain(&reading.text));
     assert!(found <= golden + 2 * ERRORS_ALLOWED_MORE, "{name}: {found} errors, Tesseract made {golden}");
 

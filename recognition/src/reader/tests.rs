@@ -60,12 +60,14 @@ fn landmark(one: &PageText, other: &PageText) -> String {
 
 #[test]
 fn results_do_not_depend_on_pages_read_before() {
-    let pages = ["d00-1", "d05-1"].map(|name| scan(&upper_third(name), Dpi::square(300)));
+    let names = ["d00-1", "d05-1"];
+    let page = |name| scan(&upper_third(name), Dpi::square(300));
     let mut one = reader();
     one.warm_up();
-    let forth: Vec<PageText> = pages.iter().map(|page| one.read(page).unwrap().text).collect();
+    let forth: Vec<PageText> = names.iter().map(|name| one.read(page(name)).unwrap().text).collect();
     let mut other = reader();
-    let mut back: Vec<PageText> = pages.iter().rev().map(|page| other.read(page).unwrap().text).collect();
+    let mut back: Vec<PageText> =
+        names.iter().rev().map(|name| other.read(page(name)).unwrap().text).collect();
     back.reverse();
     assert_eq!(forth, back);
     assert!(words(&forth[0]).len() > 50);
@@ -75,11 +77,11 @@ fn results_do_not_depend_on_pages_read_before() {
 fn a_page_upside_down_or_sideways_is_read_and_mapped_to_the_page() {
     let mut reader = reader();
     let page = upper_third("d05-1");
-    let upright = reader.read(&scan(&page, Dpi::square(300))).unwrap().text;
+    let upright = reader.read(scan(&page, Dpi::square(300))).unwrap().text;
     assert!(words(&upright).len() > 60);
     for lies in [Turn::Right, Turn::Half, Turn::Left] {
         let turned = turn::by_quarters(&page, lies);
-        let text = reader.read(&scan(&turned, Dpi::square(300))).unwrap().text;
+        let text = reader.read(scan(&turned, Dpi::square(300))).unwrap().text;
         assert_eq!(text.turn, lies);
         assert!(share(&words(&upright), &words(&text)) > 90, "{lies:?}");
         let landmark = landmark(&upright, &text);
@@ -103,7 +105,7 @@ fn a_fax_of_unequal_resolution_is_read() {
     let page = sample("d05-1");
     let fax = scale::to_size(&page, page.width * 2 / 3, page.height / 3);
     let dpi = Dpi { x_milli: 200_000, y_milli: 100_000 };
-    let text = reader().read(&scan(&fax, dpi)).unwrap().text;
+    let text = reader().read(scan(&fax, dpi)).unwrap().text;
     let hit = share(&truth("d05-1"), &words(&text));
     assert!(hit > 55, "{hit}");
     assert!(text.words().all(|word| word.bounds.bottom <= fax.height as u32));
@@ -112,10 +114,10 @@ fn a_fax_of_unequal_resolution_is_read() {
 #[test]
 fn an_empty_page_is_blank_and_a_one_pixel_page_is_no_failure() {
     let mut reader = reader();
-    assert!(reader.read(&scan(&Grey::filled(1240, 1754, 240), Dpi::square(150))).unwrap().blank);
+    assert!(reader.read(scan(&Grey::filled(1240, 1754, 240), Dpi::square(150))).unwrap().blank);
     for (width, height) in [(1, 1), (1, 3000), (3000, 1), (7, 5)] {
         for shade in [0, 255] {
-            let reading = reader.read(&scan(&Grey::filled(width, height, shade), Dpi::square(300)));
+            let reading = reader.read(scan(&Grey::filled(width, height, shade), Dpi::square(300)));
             assert!(reading.unwrap().text.blocks.is_empty(), "{width} × {height}");
         }
     }

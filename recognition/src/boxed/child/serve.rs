@@ -60,12 +60,12 @@ impl Served<'_> {
             }
             Request::Inspect => Ok(Answer::Inspected(self.source()?.facts().clone())),
             Request::Read { page, degraded } => {
-                let (_, Reading { text, blank, stages }) = self.read(page, degraded)?;
+                let Reading { text, blank, stages } = self.read(page, degraded)?;
                 Ok(Answer::Read { text, blank, stages })
             }
             Request::Draw { page, degraded } => {
-                let (scan, reading) = self.read(page, degraded)?;
-                let picture = debug_picture(&scan, &reading.text);
+                let reading = self.read(page, degraded)?;
+                let picture = debug_picture(&self.decode(page)?, &reading.text);
                 picture
                     .map(Answer::Drawn)
                     .ok_or_else(|| Failure::Engine("the picture can't be encoded".into()))
@@ -84,12 +84,16 @@ impl Served<'_> {
         self.source.as_ref().ok_or_else(|| Failure::Misused("no source is open".into()))
     }
 
-    fn read(&mut self, page: u32, degraded: bool) -> Result<(Scan, Reading), Failure> {
-        let scan = self.source()?.decode(index(page)?).map_err(Failure::Defect)?;
+    fn decode(&self, page: u32) -> Result<Scan, Failure> {
+        self.source()?.decode(index(page)?).map_err(Failure::Defect)
+    }
+
+    fn read(&mut self, page: u32, degraded: bool) -> Result<Reading, Failure> {
+        let scan = self.decode(page)?;
         let reader =
             self.reader.as_mut().ok_or_else(|| Failure::Misused("this child has no reader".into()))?;
-        let reading = if degraded { reader.read_degraded(&scan) } else { reader.read(&scan) };
-        Ok((scan, reading.map_err(|error| Failure::Engine(error.to_string()))?))
+        let reading = if degraded { reader.read_degraded(scan) } else { reader.read(scan) };
+        reading.map_err(|error| Failure::Engine(error.to_string()))
     }
 }
 

@@ -77,7 +77,7 @@ fn upside_down(page: &Grey) -> Scan {
     scan(&turn::by_quarters(page, Turn::Half), 96)
 }
 
-fn read(scan: &Scan) -> PageText {
+fn read(scan: Scan) -> PageText {
     let mut reader = Reader::load(&Recipe::default(), &ModelDir::find(None)).unwrap();
     reader.read(scan).unwrap().text
 }
@@ -92,7 +92,7 @@ fn worn_heads_are_read_as_well_as_before() {
     let page = rows_of("d05-1", 0..ROWS);
     let mut worse = Vec::new();
     for (name, wear, golden) in GOLDEN {
-        let text = plain(&read(&wear(&page)));
+        let text = plain(&read(wear(&page)));
         // The page ends somewhere in the truth.
         let count = distances(&truth, &text).into_iter().min().unwrap();
         println!("{name}: {count} errors, {golden} before, of {} letters", text.chars().count());
@@ -116,7 +116,7 @@ fn a_table_whose_rulings_are_gone_is_read_cell_by_cell() {
             page.grey.row_mut(y)[left..right].fill(GROUND);
         }
     }
-    let text = read(&scan(&page.grey, page.dpi));
+    let text = read(scan(&page.grey, page.dpi));
     let tables: Vec<&Table> = text
         .blocks
         .iter()

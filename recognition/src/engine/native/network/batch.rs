@@ -12,9 +12,6 @@ use super::reference::{Arithmetic, Int8};
 use super::window::{Window, pool};
 use super::{Network, Probabilities, normalise_contrast};
 
-/// Lines that run through all layers together. It bounds the memory of a page of many lines.
-const LINES_AT_ONCE: usize = 48;
-
 /// A network made ready for a kernel.
 #[derive(Debug)]
 struct Batch<K: Kernel> {
@@ -96,17 +93,15 @@ fn compile<K: Kernel>(mut operations: &[Operation]) -> Option<Vec<Layer<K>>> {
 
 impl<K: Kernel> Network for Batch<K> {
     fn run(&self, lines: &[&ScaledLine]) -> Vec<Probabilities> {
-        let mut order: Vec<usize> = (0..lines.len()).collect();
-        // Lines of like length together waste least.
-        order.sort_by_key(|&index| std::cmp::Reverse(lines[index].width));
-        let mut results = vec![Probabilities { classes: self.classes, values: Vec::new() }; lines.len()];
-        for indices in order.chunks(LINES_AT_ONCE) {
-            let batch: Vec<&ScaledLine> = indices.iter().map(|&index| lines[index]).collect();
-            for (&index, result) in indices.iter().zip(self.run_batch(&batch)) {
-                results[index] = result;
-            }
-        }
-        results
+        let mut noise = vec![Noise::new(self.sample_iteration); lines.len()];
+        let map = self.run_layers(&self.layers, image(lines), &mut noise);
+        map.extents
+            .iter()
+            .map(|extent| Probabilities {
+                classes: self.classes,
+                values: self.last.probabilities(self.kernel, &map, *extent),
+            })
+            .collect()
     }
 
     fn is_batched(&self) -> bool {
@@ -115,19 +110,6 @@ impl<K: Kernel> Network for Batch<K> {
 }
 
 impl<K: Kernel> Batch<K> {
-    fn run_batch(&self, lines: &[&ScaledLine]) -> Vec<Probabilities> {
-        let mut noise = vec![Noise::new(self.sample_iteration); lines.len()];
-        let map = self.run_layers(&self.layers, image(lines), &mut noise);
-        let values = self.last.probabilities(self.kernel, &map);
-        map.extents
-            .iter()
-            .map(|extent| {
-                let values = &values[extent.first * self.classes..][..extent.len() * self.classes];
-                Probabilities { classes: self.classes, values: values.to_vec() }
-            })
-            .collect()
-    }
-
     /// Line by line: the windows of a whole batch would fill tens of megabytes.
     fn convolve(
         &self,

@@ -1,10 +1,12 @@
 //! Dense layers over many places at once, with what may follow them: pooling, or the final softmax.
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
+use std::ops::Range;
+
 use super::super::model::{DenseKind, Matrix};
 use super::activation::{Activations, softmax};
 use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS};
-use super::map::{Map, ZERO};
+use super::map::{Extent, Map, ZERO};
 use super::packed::Packed;
 use super::recurrent::stage;
 
@@ -45,7 +47,7 @@ impl<K: Kernel> Dense<K> {
         let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
         let mut output = Map::new(self.outputs, sizes);
         let finish = Activate { activations: Activations::new(kernel), kind: self.kind, output: &mut output };
-        self.multiply(kernel, input, finish);
+        self.multiply(kernel, input, 0..input.len(), finish);
         output
     }
 
@@ -68,24 +70,25 @@ impl<K: Kernel> Dense<K> {
         kernel.run(Pooled { layer: self, input: line, output, index, pooling });
     }
 
-    /// The probabilities at every place, as the last layer.
-    pub(super) fn probabilities(&self, kernel: K, input: &Map) -> Vec<f32> {
-        let mut values = vec![0.0; input.len() * self.outputs];
-        self.multiply(kernel, input, Probable { outputs: self.outputs, values: &mut values });
+    /// The probabilities at every place of a line, as the last layer.
+    pub(super) fn probabilities(&self, kernel: K, input: &Map, line: Extent) -> Vec<f32> {
+        let mut values = vec![0.0; line.len() * self.outputs];
+        let finish = Probable { outputs: self.outputs, values: &mut values };
+        self.multiply(kernel, input, line.first..line.first + line.len(), finish);
         values
     }
 
-    fn multiply<F: Finish>(&self, kernel: K, input: &Map, finish: F) {
+    fn multiply<F: Finish>(&self, kernel: K, input: &Map, rows: Range<usize>, finish: F) {
         match &self.weights {
-            DenseWeights::Narrow(weights) => kernel.run(Multiply { weights, input, finish }),
-            DenseWeights::Wide(weights) => kernel.run(Multiply { weights, input, finish }),
+            DenseWeights::Narrow(weights) => kernel.run(Multiply { weights, input, rows, finish }),
+            DenseWeights::Wide(weights) => kernel.run(Multiply { weights, input, rows, finish }),
         }
     }
 }
 
 /// What becomes of a row's values.
 trait Finish {
-    /// Takes the values of row `row`, in lanes.
+    /// Takes the values of one row, in lanes: of the `row`th of those that are multiplied.
     fn finish(&mut self, row: usize, values: &[Lanes<f32>]);
 }
 
@@ -118,10 +121,11 @@ impl Finish for Probable<'_> {
     }
 }
 
-/// All rows of a map times the weights.
+/// Some rows of a map times the weights.
 struct Multiply<'a, K: Kernel, F, const VECTORS: usize> {
     weights: &'a Packed<K, VECTORS>,
     input: &'a Map,
+    rows: Range<usize>,
     finish: F,
 }
 
@@ -131,8 +135,8 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
         let (depth, groups) = (self.weights.depth, self.weights.groups());
         let mut inputs = vec![K::input(ZERO); ROWS * depth];
         let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
-        for first in (0..self.input.len()).step_by(ROWS) {
-            let count = (self.input.len() - first).min(ROWS);
+        for first in self.rows.clone().step_by(ROWS) {
+            let count = (self.rows.end - first).min(ROWS);
             let inputs = ready::<K>(self.input, first, ROWS, depth, &mut inputs);
             for (index, group) in groups.iter().enumerate() {
                 let sums = kernel.multiply(group.weights(), &group.start, inputs, depth);
@@ -141,7 +145,7 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
                 }
             }
             for (row, values) in values.chunks_exact(groups.len()).take(count).enumerate() {
-                self.finish.finish(first + row, values.as_flattened());
+                self.finish.finish(first - self.rows.start + row, values.as_flattened());
             }
         }
     }
