@@ -26,6 +26,9 @@ const AWAY: &str = "no collector takes spans";
 /// A program does not wait for one when it ends; a coordinator has ten seconds for requests in hand.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
+/// What the collector asks for, and nobody else is to see.
+const TOKEN: &str = "s3cret-of-the-collector";
+
 /// A collector that keeps what it is sent: service and span.
 #[derive(Clone, Default)]
 struct Collector(Arc<Mutex<Vec<(String, Span)>>>);
@@ -54,6 +57,10 @@ impl TraceService for Collector {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let shown = request.metadata().get("authorization");
+        if shown.is_none_or(|shown| shown != format!("Bearer {TOKEN}").as_str()) {
+            return Err(Status::unauthenticated("no token"));
+        }
         for of_program in request.into_inner().resource_spans {
             let service = text(&of_program.resource.unwrap().attributes, "service.name").unwrap();
             let spans = of_program.scope_spans.into_iter().flat_map(|scope| scope.spans);
@@ -71,6 +78,12 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
+/// Has a program send its spans there.
+fn send_to(command: &mut Command, endpoint: &str) {
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    command.env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{TOKEN}"));
+}
+
 /// A coordinator and a worker that send spans there.
 struct Traced {
     coordinator: Daemon,
@@ -85,7 +98,9 @@ impl Traced {
         let (services, place, port) = (Services::shared(), Place::new("traced"), free_port());
         let url = format!("http://127.0.0.1:{port}");
         let start = |name: &str, mut command: Command| {
-            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+            send_to(&mut command, &endpoint);
+            // Whatever a library says of what it sends.
+            command.env("PAGEMILL_LOG", "info,tonic=trace,hyper=trace,h2=trace");
             Daemon::start(name, &place.join(&format!("{name}.log")), &command)
         };
         let coordinator = start("coordinator", coordinator_command(&services, &place, port, free_port()));
@@ -97,7 +112,8 @@ impl Traced {
 
     fn client(&self, arguments: &[&str]) -> Command {
         let mut command = pagemill(arguments);
-        command.env("PAGEMILL_COORDINATOR_URL", &self.url).env("OTEL_EXPORTER_OTLP_ENDPOINT", &self.endpoint);
+        command.env("PAGEMILL_COORDINATOR_URL", &self.url);
+        send_to(&mut command, &self.endpoint);
         command
     }
 
@@ -118,6 +134,7 @@ fn a_page_is_followed_from_the_client_to_the_box_and_back() {
     // A program that ends sends what it has.
     for daemon in [&traced.worker, &traced.coordinator] {
         assert_eq!(daemon.terminate(PATIENCE).code(), Some(0), "{}", daemon.log_tail());
+        assert!(!daemon.log().contains(TOKEN), "{}", daemon.log());
     }
     let trace = JobId(1).trace();
     let spans = collector.spans();

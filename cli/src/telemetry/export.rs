@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use pagemill_proto::otlp::trace_service_client::TraceServiceClient;
 use pagemill_proto::otlp::{
-    ExportTraceServiceRequest, InstrumentationScope, KeyValue, Resource, ResourceSpans, ScopeSpans, Span,
+    ExportTraceServiceRequest, InstrumentationScope, Resource, ResourceSpans, ScopeSpans, Span,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
 
 use super::options::Options;
 use crate::failure::Failure;
@@ -50,7 +51,7 @@ impl Export {
         let stopped = stop.clone();
         let body = move || {
             runtime.block_on(async move {
-                let sender = Sender::new(&options.collector, options.resource);
+                let sender = Sender::new(options);
                 Queue { inbox, batch: Vec::new(), sender, dropped }.run(stopped).await;
             });
         };
@@ -161,12 +162,17 @@ fn may_pass(status: &Status) -> bool {
 /// The line to the collector.
 struct Sender {
     client: TraceServiceClient<Channel>,
+    headers: MetadataMap,
     resource: Resource,
 }
 
 impl Sender {
-    fn new(collector: &Endpoint, attributes: Vec<KeyValue>) -> Self {
-        Self { client: TraceServiceClient::new(collector.connect_lazy()), resource: Resource { attributes } }
+    fn new(options: Options) -> Self {
+        Self {
+            client: TraceServiceClient::new(options.collector.connect_lazy()),
+            headers: options.headers,
+            resource: Resource { attributes: options.resource },
+        }
     }
 
     async fn send(&mut self, spans: &[Span]) -> Result<(), Status> {
@@ -174,7 +180,9 @@ impl Sender {
             InstrumentationScope { name: "pagemill".into(), version: env!("CARGO_PKG_VERSION").into() };
         let spans = ScopeSpans { scope: Some(scope), spans: spans.to_vec() };
         let spans = ResourceSpans { resource: Some(self.resource.clone()), scope_spans: vec![spans] };
-        let answer = self.client.export(ExportTraceServiceRequest { resource_spans: vec![spans] }).await?;
+        let mut request = Request::new(ExportTraceServiceRequest { resource_spans: vec![spans] });
+        request.metadata_mut().clone_from(&self.headers);
+        let answer = self.client.export(request).await?;
         if let Some(part) = answer.into_inner().partial_success.filter(|part| part.rejected_spans > 0) {
             tracing::warn!(
                 rejected = part.rejected_spans,

@@ -1,15 +1,19 @@
 //! What the environment says of the collector, in OpenTelemetry's own variables.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use pagemill_proto::otlp::any_value::Value;
 use pagemill_proto::otlp::{AnyValue, KeyValue};
+use percent_encoding::percent_decode_str;
+use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use crate::failure::Failure;
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const HEADERS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
 const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
@@ -25,6 +29,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// Where spans go, whose they are, and how many.
 pub(super) struct Options {
     pub(super) collector: Endpoint,
+    /// What each request carries, such as a token: never shown.
+    pub(super) headers: MetadataMap,
     /// What tells this program from others.
     pub(super) resource: Vec<KeyValue>,
     /// The share of the traces that is sent, 0 to 1.
@@ -47,7 +53,9 @@ impl Options {
         let service = variable(SERVICE_NAME).unwrap_or_else(|| service.to_owned());
         let resource = resource(service, variable(ATTRIBUTES).as_deref().unwrap_or_default())?;
         let collector = endpoint(name, &url, variable(CERTIFICATE).as_deref())?;
-        Ok(Some(Self { collector, resource, share }))
+        let headers = HEADERS.into_iter().find_map(|name| Some((name, variable(name)?)));
+        let headers = headers.map(|(name, value)| headers_of(name, &value)).transpose()?.unwrap_or_default();
+        Ok(Some(Self { collector, headers, resource, share }))
     }
 }
 
@@ -92,15 +100,38 @@ fn resource(service: String, attributes: &str) -> Result<Vec<KeyValue>, Failure>
         ("service.instance.id", crate::cluster::process_name()),
     ];
     let mut resource = own.map(|(key, value)| text(key, value)).to_vec();
-    for pair in attributes.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').ok_or_else(|| wrong(ATTRIBUTES, "must be key=value,…"))?;
-        let (key, value) = (key.trim(), value.trim());
+    for (key, value) in pairs(ATTRIBUTES, attributes)? {
         resource.retain(|known| known.key != key || key == "service.name");
         if resource.iter().all(|known| known.key != key) {
-            resource.push(text(key, value.to_owned()));
+            resource.push(text(&key, value));
         }
     }
     Ok(resource)
+}
+
+/// Refusals show no value: it may be a secret.
+fn headers_of(name: &str, value: &str) -> Result<MetadataMap, Failure> {
+    let mut headers = MetadataMap::new();
+    for (key, value) in pairs(name, value)? {
+        let header = AsciiMetadataKey::from_bytes(key.to_lowercase().as_bytes()).ok();
+        let header = header.zip(AsciiMetadataValue::try_from(value).ok());
+        let (key, mut value) =
+            header.ok_or_else(|| wrong(name, "has a name or a value that no header may have"))?;
+        value.set_sensitive(true);
+        headers.insert::<AsciiMetadataKey>(key, value);
+    }
+    Ok(headers)
+}
+
+/// `key=value,…`, each percent-encoded where it has to be.
+fn pairs(name: &str, text: &str) -> Result<Vec<(String, String)>, Failure> {
+    let decoded = |part: &str| percent_decode_str(part.trim()).decode_utf8().ok().map(Cow::into_owned);
+    let pair = |pair: &str| {
+        let (key, value) = pair.split_once('=')?;
+        Some((decoded(key).filter(|key| !key.is_empty())?, decoded(value)?))
+    };
+    let given = text.split(',').filter(|pair| !pair.trim().is_empty());
+    given.map(|given| pair(given).ok_or_else(|| wrong(name, "must be key=value,…"))).collect()
 }
 
 /// An attribute of text.
@@ -155,6 +186,23 @@ mod tests {
         assert_eq!(of("service.name"), is("pagemill worker"));
         assert_eq!(of("service.instance.id"), is("w1"));
         assert_eq!(of("deployment.environment"), is("test"));
+    }
+
+    #[tokio::test]
+    async fn a_header_is_decoded_and_never_shown() {
+        let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://host:4317");
+        let all = ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20s3cret%3D, x-tenant=a,");
+        let headers = read(&[collector, all]).unwrap().unwrap().headers;
+        assert_eq!(headers.get("authorization").unwrap(), "Bearer s3cret=");
+        assert_eq!(headers.get("x-tenant").unwrap(), "a");
+        assert!(!format!("{headers:?}").contains("s3cret"), "{headers:?}");
+        let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x-tenant=b");
+        let headers = read(&[collector, all, of_traces]).unwrap().unwrap().headers;
+        assert_eq!((headers.len(), headers.get("x-tenant").unwrap()), (1, &"b".parse().unwrap()));
+        for wrong in ["s3cret", "=s3cret", "a b=s3cret", "a=s3cret%0a", "a=s3cret%ff", "a-bin=s3cret"] {
+            let refusal = read(&[collector, (all.0, wrong)]).err().unwrap();
+            assert!(refusal.contains(all.0) && !refusal.contains("s3cret"), "{refusal}");
+        }
     }
 
     #[tokio::test]
