@@ -8,6 +8,7 @@ pub mod boxed;
 pub mod engine;
 pub mod layout;
 pub mod pix;
+pub mod planes;
 pub mod prepare;
 pub mod reader;
 pub mod scan;

@@ -27,8 +27,8 @@ use crate::engine::native;
 use crate::engine::tesseract::{Recogniser, Tesseract};
 use crate::engine::{Engine, EngineError, LineReading};
 use crate::layout::{self, Layout};
-use crate::prepare::{self, Prepared, blank, channel, sideways};
-use crate::scan::Scan;
+use crate::prepare::{self, Prepared, blank, sideways};
+use crate::scan::Sheet;
 pub use debug_picture::debug_picture;
 pub use fingerprint::fingerprint;
 pub use models::ModelDir;
@@ -135,30 +135,32 @@ impl Reader {
     /// first use is set up.
     pub fn warm_up(&mut self) {
         let Some(scan) = built_in_page::scan() else { return };
-        let prepared = prepare::reduce(&scan, &self.clean_up);
+        let sheet = Sheet::from(scan);
+        let prepared = prepare::reduce(&sheet, &self.clean_up);
         if let (Some(orientation), Some(pix)) = (&mut self.orientation, prepared.grey.to_pix()) {
             orientation.orientation(&pix, prepared.dpi);
         }
         // What is read there does not matter, and a failure shows again on the first page, where it is reported.
-        let _ = self.read(scan);
+        let _ = self.read(sheet);
     }
 
     /// Reads a page. Its pixels are let go once they are grey: in colour they take more memory than all that follows.
-    pub fn read(&mut self, scan: Scan) -> Result<Reading, ReadError> {
+    pub fn read(&mut self, sheet: impl Into<Sheet>) -> Result<Reading, ReadError> {
+        let sheet = sheet.into();
         let mut clock = CpuClock::start();
         let mut stages = StageCpu::default();
         let mut text = PageText {
-            width: scan.pix.width(),
-            height: scan.pix.height(),
-            dpi: scan.dpi,
+            width: sheet.samples.width(),
+            height: sheet.samples.height(),
+            dpi: sheet.dpi,
             language: self.language.clone(),
             ..PageText::default()
         };
-        let reduced = prepare::reduce(&scan, &self.clean_up);
+        let reduced = prepare::reduce(&sheet, &self.clean_up);
         // Any colour is a mark there; where print was seen there is no need to look.
         let blank =
-            !reduced.has_print && blank::is_blank(&channel::darkest(&scan.pix), scan.dpi.x(), scan.dpi.y());
-        drop(scan);
+            !reduced.has_print && blank::is_blank(&sheet.samples.darkest(), sheet.dpi.x(), sheet.dpi.y());
+        drop(sheet);
         stages.prepare_ms = clock.lap_ms();
         if blank {
             return Ok(Reading { text, blank, stages });

@@ -3,6 +3,9 @@
 use pagemill_domain::scan::Dpi;
 
 use crate::pix::Pix;
+use crate::planes::Planes;
+use crate::prepare::channel;
+use crate::prepare::grey::Grey;
 
 /// A decoded page at full resolution, turned as the file's orientation tag asks: its pixels are page space.
 #[derive(Debug)]
@@ -11,4 +14,66 @@ pub struct Scan {
     pub pix: Pix,
     /// Resolution as displayed; x and y may differ (fax).
     pub dpi: Dpi,
+}
+
+/// A page as it is read: the same, in whichever form its samples came.
+#[derive(Debug)]
+pub struct Sheet {
+    /// The samples, turned as the file's orientation tag asks.
+    pub samples: SheetSamples,
+    /// Resolution as displayed.
+    pub dpi: Dpi,
+}
+
+/// The samples of a page that is read.
+#[derive(Debug)]
+pub enum SheetSamples {
+    /// As in a [`Scan`].
+    Pix(Pix),
+    /// As a JPEG stores them.
+    Planes(Planes),
+}
+
+impl From<Scan> for Sheet {
+    fn from(scan: Scan) -> Self {
+        Self { samples: SheetSamples::Pix(scan.pix), dpi: scan.dpi }
+    }
+}
+
+impl SheetSamples {
+    /// Width in pixels.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        match self {
+            Self::Pix(pix) => pix.width(),
+            Self::Planes(planes) => planes.width() as u32,
+        }
+    }
+
+    /// Height in pixels.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        match self {
+            Self::Pix(pix) => pix.height(),
+            Self::Planes(planes) => planes.height() as u32,
+        }
+    }
+
+    /// As grey by each pixel's brightest channel: red stamps and blue pens fade, black print stays black.
+    #[must_use]
+    pub fn brightest(&self) -> Grey {
+        match self {
+            Self::Pix(pix) => channel::brightest(pix),
+            Self::Planes(planes) => planes.brightest(),
+        }
+    }
+
+    /// As grey by each pixel's darkest channel: any colour leaves a trace.
+    #[must_use]
+    pub fn darkest(&self) -> Grey {
+        match self {
+            Self::Pix(pix) => channel::darkest(pix),
+            Self::Planes(planes) => planes.darkest(),
+        }
+    }
 }

@@ -9,7 +9,7 @@ use pagemill_domain::limits::Limits;
 use pagemill_domain::page_text::{Content, Line, PageText};
 use pagemill_domain::scan::Dpi;
 use pagemill_recognition::reader::{Reader, StageCpu, debug_picture};
-use pagemill_recognition::scan::Scan;
+use pagemill_recognition::scan::{Scan, Sheet};
 use pagemill_recognition::source::Source;
 
 /// A scan and what is true of it.
@@ -101,7 +101,7 @@ pub(crate) fn pagemill(
     pictures: Option<&Path>,
 ) -> Result<Outcome, Box<dyn Error>> {
     let start = cpu_seconds();
-    let reading = reader.read(decode(page)?)?;
+    let reading = reader.read(Sheet { dpi: Dpi::square(page.dpi), ..open(page)?.sheet(0)? })?;
     let cpu_seconds = cpu_seconds() - start;
     let words = reading.text.words().map(|word| (word.text.clone(), word.confidence.percent())).collect();
     let text = plain_text(&reading.text);
@@ -115,11 +115,13 @@ pub(crate) fn pagemill(
     Ok(Outcome { text, cpu_seconds, memory_mib: peak_memory_mib(), stages: reading.stages, words })
 }
 
-/// A page's picture, as `pagemill ocr` decodes it. Made pages may claim another resolution than their files.
+/// A page's picture. Made pages may claim another resolution than their files.
 pub(crate) fn decode(page: &Page) -> Result<Scan, Box<dyn Error>> {
-    let source = Source::open(Arc::new(std::fs::read(&page.image)?), &Limits::default())?;
-    let scan = source.decode(0).map_err(|defect| format!("{}: {defect}", page.image.display()))?;
-    Ok(Scan { dpi: Dpi::square(page.dpi), ..scan })
+    Ok(Scan { dpi: Dpi::square(page.dpi), ..open(page)?.decode(0)? })
+}
+
+fn open(page: &Page) -> Result<Source, Box<dyn Error>> {
+    Ok(Source::open(Arc::new(std::fs::read(&page.image)?), &Limits::default())?)
 }
 
 /// The text in reading order, cells row by row.

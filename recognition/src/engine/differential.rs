@@ -35,7 +35,7 @@ fn line_pictures(page: &Path) -> Vec<LineImage> {
         *word = u32::from_be_bytes([pixel[0], pixel[1], pixel[2], 0]);
     }
     let clean_up = CleanUp::default();
-    let page = prepare::reduce(&Scan { pix, dpi: Dpi::square(300) }, &clean_up).finished(&clean_up);
+    let page = prepare::reduce(&Scan { pix, dpi: Dpi::square(300) }.into(), &clean_up).finished(&clean_up);
     let layout = crate::layout::analyse(&page.grey, page.dpi, prepare::GROUND, clean_up.tables);
     layout.crops.into_iter().map(|crop| crop.image).collect()
 }

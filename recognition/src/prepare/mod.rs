@@ -23,7 +23,7 @@ use pagemill_domain::geometry::Turn;
 use pagemill_domain::recipe::CleanUp;
 
 use crate::engine::Span;
-use crate::scan::Scan;
+use crate::scan::Sheet;
 use grey::Grey;
 use mapping::Mapping;
 
@@ -70,12 +70,12 @@ pub struct Prepared {
 
 /// The page as grey of one resolution both ways, not yet turned.
 #[must_use]
-pub fn reduce(scan: &Scan, clean_up: &CleanUp) -> Prepared {
-    let mut full = channel::brightest(&scan.pix);
-    let mut from = (scan.dpi.x(), scan.dpi.y());
+pub fn reduce(sheet: &Sheet, clean_up: &CleanUp) -> Prepared {
+    let mut full = sheet.samples.brightest();
+    let mut from = (sheet.dpi.x(), sheet.dpi.y());
     let mut has_print = None;
     if clean_up.despeckle || clean_up.text_height {
-        let marks = despeckle::marks(&full, scan.dpi.coarser());
+        let marks = despeckle::marks(&full, sheet.dpi.coarser());
         let letter_height = text_height::of(&marks);
         has_print = Some(letter_height.is_some());
         if let Some(height) = letter_height.filter(|_| clean_up.text_height) {

@@ -3,15 +3,15 @@
 use pagemill_domain::recipe::CleanUp;
 
 use super::{ReadError, Reader, Reading};
-use crate::scan::Scan;
+use crate::scan::Sheet;
 
 impl Reader {
     /// Reads a page with every step left out that can be: whatever of them the page crashed or exhausted, it now gets
     /// past.
-    pub fn read_degraded(&mut self, scan: Scan) -> Result<Reading, ReadError> {
+    pub fn read_degraded(&mut self, sheet: impl Into<Sheet>) -> Result<Reading, ReadError> {
         let clean_up = std::mem::replace(&mut self.clean_up, CleanUp::NONE);
         let orientation = self.orientation.take();
-        let reading = self.read(scan);
+        let reading = self.read(sheet);
         self.clean_up = clean_up;
         self.orientation = orientation;
         reading

@@ -6,6 +6,7 @@ use pagemill_domain::scan::Dpi;
 use super::*;
 use crate::prepare::grey::Grey;
 use crate::prepare::{scale, turn};
+use crate::scan::Scan;
 
 fn reader() -> Reader {
     Reader::load(&Recipe::default(), &ModelDir::find(None)).unwrap()

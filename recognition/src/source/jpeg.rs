@@ -14,6 +14,7 @@ use super::header::Header;
 use super::jpeg_markers::{END_OF_IMAGE, START_OF_IMAGE, Segment, Segments};
 use super::turbo;
 use crate::pix::Pix;
+use crate::planes::Planes;
 
 /// Quality of the JPEGs that we encode, in libjpeg's scale, with its default 4:2:0 chroma: at 300 dpi beyond it files
 /// grow and letters do not get sharper.
@@ -120,6 +121,15 @@ pub(crate) fn decode(bytes: &[u8], header: &JpegHeader) -> Result<Pix, PageDefec
     let decode = if depth == 8 { turbo::decode_grey } else { turbo::decode_colour };
     decode(&terminated(bytes), pix.words_mut(), words_per_row, size)?;
     Ok(pix)
+}
+
+/// Decodes a whole stream to its planes; `None` where it has others than luminance and colour.
+pub(crate) fn decode_planes(bytes: &[u8], header: &JpegHeader) -> Result<Option<Planes>, PageDefect> {
+    header.check()?;
+    if header.components == 4 {
+        return Ok(None);
+    }
+    turbo::decode_planes(&terminated(bytes), (header.image.width, header.image.height))
 }
 
 /// Decodes four components to the inks that are stored, neither converted nor inverted.

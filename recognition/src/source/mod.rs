@@ -28,6 +28,7 @@ use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use pagemill_domain::geometry::Orientation;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
@@ -39,7 +40,8 @@ use self::jpeg::JpegHeader;
 use self::pdf::PdfFile;
 use self::png::PngHeader;
 use self::tiff::TiffPages;
-use crate::scan::Scan;
+use crate::planes::Planes;
+use crate::scan::{Scan, Sheet, SheetSamples};
 
 /// A source's bytes: a mapped file, or bytes in memory.
 pub type SourceBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -86,6 +88,17 @@ impl Source {
             let (dpi, _) = header.displayed_dpi();
             Ok(Scan { pix, dpi })
         })
+    }
+
+    /// The page as displayed, as it is read. An upright JPEG stays in the planes that it is stored in.
+    pub fn sheet(&self, page: u32) -> Result<Sheet, PageDefect> {
+        let planes = guarded_page(|| {
+            let header = self.header(page)?;
+            let planes = if header.orientation == Orientation::default() { self.planes(page)? } else { None };
+            Ok(planes
+                .map(|planes| Sheet { samples: SheetSamples::Planes(planes), dpi: header.displayed_dpi().0 }))
+        })?;
+        planes.map_or_else(|| self.decode(page).map(Sheet::from), Ok)
     }
 
     /// The page's image for a deliverable: the original bytes wherever it may hold them.
@@ -151,6 +164,15 @@ impl Source {
                 }
             }
             Content::Pdf(file) => file.decode(page as usize),
+        }
+    }
+
+    /// A page whose headers were checked as a JPEG's planes, where it is a JPEG of luminance and colour.
+    fn planes(&self, page: u32) -> Result<Option<Planes>, PageDefect> {
+        match &self.content {
+            Content::Jpeg(header) => jpeg::decode_planes(self.bytes(), header),
+            Content::Pdf(file) => file.planes(page as usize),
+            Content::Png(_) | Content::Tiff(_) => Ok(None),
         }
     }
 

@@ -5,8 +5,13 @@
 #![allow(unsafe_code, reason = "libjpeg-turbo is a C library; this module is its only door")]
 
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
+use std::fmt::Display;
+use std::ptr::null_mut;
 
 use pagemill_domain::scan::PageDefect;
+
+use crate::planes::{Chrominance, Planes};
+use crate::prepare::grey::Grey;
 
 #[link(name = "turbojpeg")]
 unsafe extern "C" {
@@ -20,6 +25,27 @@ unsafe extern "C" {
         bytes_per_row: c_int,
         height: c_int,
         format: c_int,
+        flags: c_int,
+    ) -> c_int;
+    fn tjDecompressHeader3(
+        handle: *mut c_void,
+        jpeg: *const u8,
+        jpeg_bytes: c_ulong,
+        width: *mut c_int,
+        height: *mut c_int,
+        subsampling: *mut c_int,
+        colour_space: *mut c_int,
+    ) -> c_int;
+    fn tjPlaneWidth(component: c_int, width: c_int, subsampling: c_int) -> c_int;
+    fn tjPlaneHeight(component: c_int, height: c_int, subsampling: c_int) -> c_int;
+    fn tjDecompressToYUVPlanes(
+        handle: *mut c_void,
+        jpeg: *const u8,
+        jpeg_bytes: c_ulong,
+        planes: *mut *mut u8,
+        width: c_int,
+        bytes_per_row: *mut c_int,
+        height: c_int,
         flags: c_int,
     ) -> c_int;
     fn tjGetErrorStr2(handle: *mut c_void) -> *mut c_char;
@@ -37,6 +63,13 @@ enum PixelOrder {
 
 /// The order in which a native word has red in its highest byte, as Leptonica wants it.
 const WORD_ORDER: PixelOrder = if cfg!(target_endian = "big") { PixelOrder::Rgba } else { PixelOrder::Abgr };
+
+/// `TJCS_YCbCr` and `TJCS_GRAY`: streams of luminance and colour, or of luminance alone.
+const YCBCR: c_int = 1;
+const GREY: c_int = 2;
+
+/// Pixels across and down to a sample of colour, by `TJSAMP_…`: 4:4:4, 4:2:2, 4:2:0, grey, 4:4:0, 4:1:1.
+const PIXELS_PER_COLOUR: [(usize, usize); 6] = [(1, 1), (2, 1), (2, 2), (1, 1), (1, 2), (4, 1)];
 
 /// `TJFLAG_STOPONWARNING`: libjpeg fills what it can't read with grey, which nobody would notice.
 const STOP_ON_WARNING: c_int = 8_192;
@@ -79,6 +112,41 @@ pub(super) fn decode_inks(jpeg: &[u8], size: (u32, u32)) -> Result<Vec<u8>, Page
     Ok(inks)
 }
 
+/// Decodes to the planes that are stored; `None` where they are not of luminance and colour, or sampled in a way that
+/// libjpeg-turbo has no name for.
+pub(super) fn decode_planes(jpeg: &[u8], size: (u32, u32)) -> Result<Option<Planes>, PageDefect> {
+    let decoder = Decoder::new()?;
+    let Some(subsampling) = decoder.subsampling(jpeg, size) else { return Ok(None) };
+    let plane = |component: c_int| {
+        // SAFETY: takes numbers and gives a number, -1 for those that mean nothing.
+        let (width, height) = unsafe {
+            (
+                tjPlaneWidth(component, size.0 as c_int, subsampling.named),
+                tjPlaneHeight(component, size.1 as c_int, subsampling.named),
+            )
+        };
+        (width > 0 && height > 0).then(|| Grey::filled(width as usize, height as usize, 0))
+    };
+    let components = if subsampling.grey { 0..1 } else { 0..3 };
+    let Some(mut planes) = components.map(plane).collect::<Option<Vec<Grey>>>() else { return Ok(None) };
+    attempt(|flags| decoder.run_planes(jpeg, &mut planes, size, flags))?;
+    let mut planes = planes.into_iter();
+    let luminance = planes.next();
+    let chrominance = planes.next().zip(planes.next());
+    let chrominance =
+        chrominance.map(|(blue, red)| Chrominance { blue, red, pixels: subsampling.pixels_per_colour });
+    let size = (size.0 as usize, size.1 as usize);
+    Ok(luminance.and_then(|luminance| Planes::new(size, luminance, chrominance)))
+}
+
+/// How a stream's colour is sampled.
+struct Subsampling {
+    /// `TJSAMP_…`.
+    named: c_int,
+    grey: bool,
+    pixels_per_colour: (usize, usize),
+}
+
 fn decode(
     jpeg: &[u8],
     pixels: *mut u8,
@@ -87,12 +155,19 @@ fn decode(
     size: (u32, u32),
     order: PixelOrder,
 ) -> Result<(), PageDefect> {
-    let damaged = |message: String| PageDefect::Damaged(format!("JPEG: {message}"));
     if pixels_bytes < row_bytes * size.1 as usize {
-        return Err(damaged("no room for its rows".into()));
+        return Err(damaged("no room for its rows"));
     }
-    let decoder = Decoder::new().ok_or_else(|| damaged("its decoder can't be started".into()))?;
-    let run = |flags| decoder.run(jpeg, pixels, row_bytes, size, order, flags);
+    let decoder = Decoder::new()?;
+    attempt(|flags| decoder.run(jpeg, pixels, row_bytes, size, order, flags))
+}
+
+fn damaged(message: impl Display) -> PageDefect {
+    PageDefect::Damaged(format!("JPEG: {message}"))
+}
+
+/// Runs a decoder so that whatever costs a sample is damage.
+fn attempt(mut run: impl FnMut(c_int) -> Result<(), String>) -> Result<(), PageDefect> {
     match run(STOP_ON_WARNING | LIMIT_SCANS) {
         // It was the first warning and the samples are before it: once more without stopping.
         Err(message) if message.ends_with(HARMLESS_WARNING) => match run(LIMIT_SCANS) {
@@ -107,10 +182,62 @@ fn decode(
 struct Decoder(*mut c_void);
 
 impl Decoder {
-    fn new() -> Option<Self> {
+    fn new() -> Result<Self, PageDefect> {
         // SAFETY: takes nothing; gives a handle, or null.
         let handle = unsafe { tjInitDecompress() };
-        (!handle.is_null()).then_some(Self(handle))
+        if handle.is_null() { Err(damaged("its decoder can't be started")) } else { Ok(Self(handle)) }
+    }
+
+    /// How the colour of a stream of luminance and colour is sampled, if it has the size that is expected.
+    fn subsampling(&self, jpeg: &[u8], size: (u32, u32)) -> Option<Subsampling> {
+        let (mut width, mut height, mut named, mut colour_space) = (0, 0, 0, 0);
+        // SAFETY: the handle is live, the stream is valid for its length and only read, and the numbers outlive the call.
+        let failed = unsafe {
+            tjDecompressHeader3(
+                self.0,
+                jpeg.as_ptr(),
+                jpeg.len() as c_ulong,
+                &raw mut width,
+                &raw mut height,
+                &raw mut named,
+                &raw mut colour_space,
+            )
+        };
+        let expected = (width, height) == (size.0 as c_int, size.1 as c_int);
+        if failed != 0 || !expected || !matches!(colour_space, YCBCR | GREY) {
+            return None;
+        }
+        let pixels_per_colour = *PIXELS_PER_COLOUR.get(usize::try_from(named).ok()?)?;
+        Some(Subsampling { named, grey: colour_space == GREY, pixels_per_colour })
+    }
+
+    /// Decodes to planes of the sizes that `tjPlaneWidth` and `tjPlaneHeight` give for `size`.
+    fn run_planes(
+        &self,
+        jpeg: &[u8],
+        planes: &mut [Grey],
+        (width, height): (u32, u32),
+        flags: c_int,
+    ) -> Result<(), String> {
+        let (mut rows, mut bytes_per_row) = ([null_mut(); 3], [0; 3]);
+        for (plane, (rows, bytes)) in planes.iter_mut().zip(rows.iter_mut().zip(&mut bytes_per_row)) {
+            (*rows, *bytes) = (plane.samples.as_mut_ptr(), plane.width as c_int);
+        }
+        // SAFETY: the handle is live, and the stream is valid for its length and only read. It was found to have this very
+        // size, these components and this sampling, for which the planes have room; the pointers outlive the call.
+        let failed = unsafe {
+            tjDecompressToYUVPlanes(
+                self.0,
+                jpeg.as_ptr(),
+                jpeg.len() as c_ulong,
+                rows.as_mut_ptr(),
+                width as c_int,
+                bytes_per_row.as_mut_ptr(),
+                height as c_int,
+                flags,
+            )
+        };
+        self.result(failed)
     }
 
     /// Decodes at the stream's own size. The caller has room for `size.1` rows of `row_bytes` at `pixels`.
@@ -138,6 +265,11 @@ impl Decoder {
                 flags,
             )
         };
+        self.result(failed)
+    }
+
+    /// What a call that ended with `failed` says.
+    fn result(&self, failed: c_int) -> Result<(), String> {
         if failed == 0 {
             return Ok(());
         }

@@ -91,15 +91,15 @@ fn a_page_is_read_in_the_box_as_outside() {
         "{:?}",
         answered.cost
     );
-    let scan = Source::open(Arc::new(bytes.clone()), &Limits::default()).unwrap().decode(0).unwrap();
+    let source = Source::open(Arc::new(bytes.clone()), &Limits::default()).unwrap();
     let mut reader = Reader::load(&Recipe::default(), &ModelDir::find(None)).unwrap();
     reader.warm_up();
-    let outside = reader.read(&scan).unwrap();
+    let outside = reader.read(source.sheet(0).unwrap()).unwrap();
     assert!(inside.text.words().count() > 20);
     assert_eq!((&inside.text, inside.blank), (&outside.text, outside.blank));
     let drawn = client.draw(&source_of(&bytes), 1, false).result.unwrap();
     assert!(
-        Some(drawn) == debug_picture(&scan, &outside.text),
+        Some(drawn) == debug_picture(&source.decode(0).unwrap(), &outside.text),
         "what was seen is drawn in the box as outside"
     );
 }

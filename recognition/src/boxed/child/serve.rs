@@ -12,7 +12,6 @@ use super::{ChildError, receive, send};
 use crate::boxed::frame::FrameError;
 use crate::boxed::protocol::{Answer, Failure, Request};
 use crate::reader::{Reader, Reading, debug_picture};
-use crate::scan::Scan;
 use crate::source::{Source, SourceBytes};
 
 /// A child that is ready and locked.
@@ -65,7 +64,8 @@ impl Served<'_> {
             }
             Request::Draw { page, degraded } => {
                 let reading = self.read(page, degraded)?;
-                let picture = debug_picture(&self.decode(page)?, &reading.text);
+                let scan = self.source()?.decode(index(page)?).map_err(Failure::Defect)?;
+                let picture = debug_picture(&scan, &reading.text);
                 picture
                     .map(Answer::Drawn)
                     .ok_or_else(|| Failure::Engine("the picture can't be encoded".into()))
@@ -84,15 +84,11 @@ impl Served<'_> {
         self.source.as_ref().ok_or_else(|| Failure::Misused("no source is open".into()))
     }
 
-    fn decode(&self, page: u32) -> Result<Scan, Failure> {
-        self.source()?.decode(index(page)?).map_err(Failure::Defect)
-    }
-
     fn read(&mut self, page: u32, degraded: bool) -> Result<Reading, Failure> {
-        let scan = self.decode(page)?;
+        let sheet = self.source()?.sheet(index(page)?).map_err(Failure::Defect)?;
         let reader =
             self.reader.as_mut().ok_or_else(|| Failure::Misused("this child has no reader".into()))?;
-        let reading = if degraded { reader.read_degraded(scan) } else { reader.read(scan) };
+        let reading = if degraded { reader.read_degraded(sheet) } else { reader.read(sheet) };
         reading.map_err(|error| Failure::Engine(error.to_string()))
     }
 }

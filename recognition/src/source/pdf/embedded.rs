@@ -13,6 +13,7 @@ use super::colour_space::ColourSpace;
 use super::payload::{self, Payload, last_filter};
 use super::rows::RowCoding;
 use super::{jbig2, jpx};
+use crate::planes::Planes;
 use crate::source::ccitt::{FaxCoding, Scheme, decode_rows};
 use crate::source::colour::{Colour, Samples, palette};
 use crate::source::deliver::{Decoded, jpeg_pixels, page_image, passed_through};
@@ -192,6 +193,14 @@ impl<'a> Embedded<'a> {
             pix.words_mut().iter_mut().for_each(|word| *word ^= samples);
         }
         Ok(Decoded::Lossy(pix))
+    }
+
+    /// The planes of a JPEG.
+    pub(super) fn planes(&self) -> Result<Option<Planes>, PageDefect> {
+        match &self.form {
+            Form::Jpeg(header) if !self.inverted => jpeg::decode_planes(&self.payload()?.bytes, header),
+            _ => Ok(None),
+        }
     }
 
     fn samples(&self, rows: Vec<u8>) -> Samples {

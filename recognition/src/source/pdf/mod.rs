@@ -36,6 +36,7 @@ use self::plan::{PagePlan, Way};
 use super::deliver::Decoded;
 use super::header::defective;
 use super::{Header, SourceBytes};
+use crate::planes::Planes;
 
 /// An opened PDF.
 pub(crate) struct PdfFile {
@@ -117,6 +118,14 @@ impl PdfFile {
                 self.bounds.borrow_mut().check_images(hayro_page)?;
                 render::by_paint(render::page(hayro_page, &plan.image)?, paint)
             }
+        }
+    }
+
+    /// The planes of the JPEG that fills the page, if one does.
+    pub(crate) fn planes(&self, page: usize) -> Result<Option<Planes>, PageDefect> {
+        match self.plan(page)?.1.way {
+            Way::Embedded(image) => Embedded::open(&self.pdf, image, &self.limits)?.planes(),
+            Way::Rendered(_) => Ok(None),
         }
     }
 

@@ -6,6 +6,10 @@ use pagemill_domain::geometry::{Orientation, Turn};
 use pagemill_domain::page_image::PixelFormat;
 use pagemill_domain::scan::{Dpi, DpiRule};
 
+use crate::prepare::channel;
+use crate::prepare::grey::Grey;
+use crate::scan::SheetSamples;
+
 fn jfif(unit: u8, x: u16, y: u16) -> Vec<u8> {
     let [x, y] = [x.to_be_bytes(), y.to_be_bytes()];
     [b"JFIF\0\x01\x01".as_slice(), &[unit], &x, &y, &[0, 0]].concat()
@@ -190,4 +194,58 @@ fn progressive_files_pass_through() {
     let source = open(file.clone());
     assert!(near(pixel(&source.decode(0).unwrap().pix, 40, 20), rgb_at(40, 20, 64, 48), 10));
     assert!(stream(&source.deliver(0, Deliverable::Pdf14).unwrap(), &file) == file);
+}
+
+/// How far two pictures are from each other, on average.
+fn difference(one: &Grey, other: &Grey) -> f64 {
+    assert_eq!((one.width, one.height), (other.width, other.height));
+    let sum: u64 = one.samples.iter().zip(&other.samples).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / one.samples.len() as f64
+}
+
+#[test]
+fn a_page_is_read_from_its_planes_however_they_are_sampled() {
+    use jpeg_encoder::SamplingFactor::{F_1_1, F_1_2, F_2_1, F_2_2, F_4_1, F_4_2};
+    let (width, height) = (61, 47);
+    for (sampling, is_known) in
+        [(F_1_1, true), (F_2_1, true), (F_2_2, true), (F_1_2, true), (F_4_1, true), (F_4_2, false)]
+    {
+        let mut file = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut file, 95);
+        encoder.set_sampling_factor(sampling);
+        let rows = colour_raster(width, height).rows;
+        encoder.encode(&rows, width as u16, height as u16, jpeg_encoder::ColorType::Rgb).unwrap();
+        let source = open(file);
+        let sheet = source.sheet(0).unwrap();
+        assert_eq!(matches!(sheet.samples, SheetSamples::Planes(_)), is_known, "{sampling:?}");
+        let scan = source.decode(0).unwrap();
+        let found = difference(&sheet.samples.darkest(), &channel::darkest(&scan.pix));
+        assert!(found < 5.0, "{sampling:?}: {found}");
+        assert_eq!(sheet.dpi, scan.dpi);
+    }
+}
+
+#[test]
+fn grey_planes_are_the_pixels_and_others_are_left_to_decoding() {
+    let source = open(jpeg(&grey_raster(61, 47)));
+    let (sheet, scan) = (source.sheet(0).unwrap(), source.decode(0).unwrap());
+    assert!(matches!(sheet.samples, SheetSamples::Planes(_)));
+    assert_eq!(sheet.samples.brightest(), Grey::from_pix(&scan.pix));
+
+    let turned = open(with_segment(&jpeg(&colour_raster(64, 48)), 0xe1, &exif(6, 200)));
+    let inks = open(inks_jpeg([9, 9, 9, 9], jpeg_encoder::ColorType::Cmyk));
+    for source in [turned, inks] {
+        let (sheet, scan) = (source.sheet(0).unwrap(), source.decode(0).unwrap());
+        assert!(matches!(sheet.samples, SheetSamples::Pix(_)));
+        assert_eq!((sheet.samples.width(), sheet.samples.height()), (scan.pix.width(), scan.pix.height()));
+    }
+}
+
+#[test]
+fn damage_is_found_in_planes_as_in_pixels() {
+    let whole = jpeg(&colour_raster(64, 48));
+    let source = open(whole[..whole.len() / 2].to_vec());
+    let found = source.sheet(0).err();
+    assert!(matches!(found, Some(PageDefect::Damaged(_))), "{found:?}");
+    assert_eq!(found, source.decode(0).err());
 }

@@ -9,6 +9,8 @@ use super::fixtures::{
 };
 use super::pdf_fixtures::{PdfBuilder, one_image, over_page, zlib};
 use super::*;
+use crate::prepare::grey::Grey;
+use crate::scan::SheetSamples;
 
 const JPEG_RGB: &str = "/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode";
 
@@ -71,7 +73,11 @@ fn a_jpeg_behind_zlib_is_unpacked() {
     let dict = "/ColorSpace /DeviceGray /BitsPerComponent 8 /Filter [ /FlateDecode /DCTDecode ]";
     let source = open(one_image((100, 100), dict, &zlib(&image)));
     assert!(stream(&source.deliver(0, Deliverable::Pdf14).unwrap(), &[]) == image);
-    assert_eq!(source.decode(0).unwrap().pix.depth(), 8);
+    let pix = source.decode(0).unwrap().pix;
+    assert_eq!(pix.depth(), 8);
+    let sheet = source.sheet(0).unwrap();
+    assert!(matches!(sheet.samples, SheetSamples::Planes(_)), "a page of one JPEG stays in its planes");
+    assert_eq!(sheet.samples.brightest(), Grey::from_pix(&pix));
 }
 
 /// The page as hayro renders it is the page as we turn the image, whatever turns it.
