@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz       damaged model files and odd pictures for the native engine, an hour (FUZZ_SECONDS=3600)"
 	@echo "make bench      CPU per page, memory and accuracy beside the tesseract program"
 	@echo "make bench-control  a million pages through the control plane: rates, memory, recovery"
-	@echo "make image-test build the image, and run it as it is meant to run"
+	@echo "make image-test build the image, run it as it is meant to run, and start the Compose file"
 	@echo "make check      format, lints, scripts, licences of the dependencies"
 
 demo:

@@ -8,7 +8,8 @@ set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/.."
 place=$(mktemp -d)
-docker=(/usr/bin/docker --host "unix://$place/docker.sock")
+export DOCKER_HOST=unix://$place/docker.sock
+docker=(/usr/bin/docker)
 hardened=(--read-only --tmpfs "/tmp:size=256m" --cap-drop ALL --security-opt no-new-privileges)
 
 finish() {
@@ -26,7 +27,7 @@ say() {
 }
 
 say "starts a Docker daemon of its own"
-dockerd --host "unix://$place/docker.sock" --data-root "$place/data" --exec-root "$place/exec" \
+dockerd --host "$DOCKER_HOST" --data-root "$place/data" --exec-root "$place/exec" \
     --pidfile "$place/docker.pid" --bip 10.213.0.1/24 >"$place/dockerd.log" 2>&1 &
 until "${docker[@]}" version >/dev/null 2>&1; do
     kill -0 $! # It is still there.
@@ -39,8 +40,7 @@ tar -C "$place/root" -c . | "${docker[@]}" import - debian:bookworm-slim >/dev/n
 rm -rf "$place/root"
 
 say "builds, with the classic builder"
-mkdir "$place/context"
-cp deploy/image/health "$place/context/"
+install -D -t "$place/context/deploy/image" deploy/image/pagemill-health
 strip -o "$place/context/pagemill" "$program"
 DOCKER_BUILDKIT=0 "${docker[@]}" build -q -f deploy/image/Dockerfile --target prebuilt -t pagemill "$place/context"
 "${docker[@]}" images pagemill
@@ -123,4 +123,8 @@ for name in worker coordinator; do
     "${docker[@]}" stop -t 30 "$name" >/dev/null
     [[ $("${docker[@]}" inspect -f '{{.State.ExitCode}}' "$name") == 0 ]] || { "${docker[@]}" logs "$name" && exit 1; }
 done
+"${docker[@]}" rm worker coordinator >/dev/null
+"${docker[@]}" rm -f broker >/dev/null
+
+scripts/compose_test.sh "$place/compose" "$place/scans" "$place/out/a"
 say "all is well"

@@ -24,7 +24,8 @@ manifests_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/manifests
 bench=(python3 imagemagick time fonts-liberation2 fonts-dejavu-core fonts-freefont-ttf)
 check=(shellcheck)
 # A Docker daemon of the test's own; the base image is made from Debian's packages.
-image=(docker.io debootstrap openssl)
+image=(docker.io debootstrap openssl python3-venv)
+compose_folder=${XDG_CACHE_HOME:-$HOME/.cache}/pagemill/docker
 
 fail() {
     echo "setup: $1" >&2
@@ -107,6 +108,22 @@ PYTHON
     echo "${manifests[*]} $kubectl" >"$installed"
 }
 
+# Bookworm has no Compose that reads our file. The next Debian's is one program that depends on nothing.
+need_compose() {
+    local plugin=$compose_folder/cli-plugins/docker-compose
+    [[ -x $plugin ]] && return 0
+    echo "setup: will put docker-compose of Debian 13 into $compose_folder"
+    mkdir -p "$compose_folder"/{lists/partial,archives/partial,cli-plugins}
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" >"$compose_folder/sources.list"
+    local apt=(apt-get -qq -o "Dir::Etc::SourceList=$compose_folder/sources.list" -o Dir::Etc::SourceParts=/dev/null -o APT::Sandbox::User=root
+        -o "Dir::State::Lists=$compose_folder/lists" -o "Dir::Cache=$compose_folder" -o Debug::NoLocking=true)
+    "${apt[@]}" update
+    (cd "$compose_folder" && "${apt[@]}" download docker-compose)
+    dpkg-deb --fsys-tarfile "$compose_folder"/docker-compose_*.deb | tar -xO ./usr/libexec/docker/cli-plugins/docker-compose >"$plugin.new"
+    chmod +x "$plugin.new" && mv "$plugin.new" "$plugin"
+    rm -r "$compose_folder"/{lists,archives,sources.list,docker-compose_*.deb}
+}
+
 packages=()
 for group in "$@"; do
     case $group in
@@ -122,6 +139,7 @@ for group in "$@"; do
 done
 need_rust
 need_packages "${packages[@]}"
-[[ " $* " =~ \ (test|services)\  ]] && need_seaweedfs
+[[ " $* " =~ \ (test|services|image)\  ]] && need_seaweedfs
+[[ " $* " =~ \ image\  ]] && need_compose
 [[ " $* " =~ \ test\  ]] && need_manifest_tools
 exit 0

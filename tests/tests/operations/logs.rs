@@ -1,5 +1,6 @@
 //! The logs of coordinator and worker as objects: a page is found in them by its job, and followed by its trace.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use pagemill_domain::ids::JobId;
@@ -51,40 +52,34 @@ fn each_line_is_an_object_and_those_of_a_pages_way_say_whose_they_are() {
     let job = JobId(1);
     let trace = Value::from(job.trace().to_string());
     let [of_coordinator, of_worker] = [&coordinator, &worker].map(lines);
-    let said = |lines: &[Value], message: &str, count: usize| {
+    let said = |lines: &[Value], message: &str| {
         let found: Vec<_> = lines.iter().filter(|line| line["message"] == message).cloned().collect();
-        assert_eq!(found.len(), count, "{message}: {lines:#?}");
         for line in &found {
             assert_eq!((&line["job"], &line["trace"]), (&job.0.into(), &trace), "{line}");
         }
         found
     };
-    // Three shards: to inspect, to read, to assemble.
-    let mut ways = Vec::new();
-    for (lines, message) in [
-        (&of_coordinator, "sent"),
-        (&of_worker, "begun"),
-        (&of_worker, "reported"),
-        (&of_coordinator, "answered"),
-    ] {
-        let way: Vec<_> = said(lines, message, 3)
-            .iter()
-            .map(|line| (line["shard"].clone(), line["attempt"].clone()))
-            .collect();
-        assert!(way.iter().all(|(shard, attempt)| shard.is_i64() && *attempt == 1), "{way:?}");
-        ways.push(way);
+    // Three shards go all the way: to inspect, to read, to assemble. On a busy machine one may go twice.
+    let way = [
+        said(&of_coordinator, "sent"),
+        said(&of_worker, "begun"),
+        said(&of_worker, "reported"),
+        said(&of_coordinator, "answered"),
+    ];
+    for lines in &way {
+        let shards: BTreeSet<_> = lines.iter().map(|line| line["shard"].as_i64().unwrap()).collect();
+        assert_eq!(shards.len(), 3, "{lines:?}");
+        assert!(lines.iter().all(|line| line["attempt"].as_i64() >= Some(1)), "{lines:?}");
     }
-    assert!(ways.iter().all(|way| *way == ways[0]), "{ways:?}");
-    let page = said(&of_worker, "looked at", 1).remove(0);
-    for (key, value) in [
-        ("worker", Value::from("reader")),
-        ("stage", "recognise".into()),
-        ("attempt", 1.into()),
-        ("source", 1.into()),
-        ("page", 1.into()),
-    ] {
-        assert_eq!(page[key], value, "{page}");
+    let pages = said(&of_worker, "looked at");
+    assert!(!pages.is_empty(), "{of_worker:?}");
+    let reading = Value::from("recognise");
+    let sent = way[0].iter().find(|line| line["stage"] == reading).unwrap();
+    for page in pages {
+        assert_eq!((&page["worker"], &page["stage"]), (&"reader".into(), &reading), "{page}");
+        assert_eq!((&page["source"], &page["page"]), (&1.into(), &1.into()), "{page}");
+        assert_eq!(page["shard"], sent["shard"], "{page}");
+        assert!(page["attempt"].is_i64() && page["cpu_ms"].is_i64(), "{page}");
     }
-    assert_eq!(page["shard"], ways[0][1].0, "{page}");
-    said(&of_coordinator, "closed", 1);
+    assert_eq!(said(&of_coordinator, "closed").len(), 1);
 }
