@@ -12,6 +12,7 @@ mod degraded;
 mod fingerprint;
 mod models;
 mod numerals;
+mod orientation;
 mod page_text;
 mod paragraphs;
 mod running;
@@ -32,6 +33,7 @@ use crate::scan::Sheet;
 pub use debug_picture::debug_picture;
 pub use fingerprint::fingerprint;
 pub use models::ModelDir;
+use orientation::OrientationDetector;
 use page_text::PageWriter;
 use stages::CpuClock;
 pub use stages::StageCpu;
@@ -42,7 +44,7 @@ pub struct Reader {
     clean_up: CleanUp,
     engine: Box<dyn Engine>,
     /// Orientation detection, where the recipe asks for it.
-    orientation: Option<Tesseract>,
+    orientation: Option<OrientationDetector>,
 }
 
 /// What was read on one page.
@@ -111,19 +113,15 @@ impl Reader {
     pub fn load(recipe: &Recipe, models: &ModelDir) -> Result<Self, ReaderError> {
         models.check(recipe)?;
         prepare::quiet_leptonica();
-        let load = |language: &str, recogniser| {
-            Tesseract::load(models.folder(), language, recogniser)
-                .ok_or_else(|| ReaderError::ModelRefused(language.to_owned()))
-        };
-        let orientation = if recipe.clean_up.orientation {
-            Some(load(models::ORIENTATION_MODEL, Recogniser::Legacy)?)
-        } else {
-            None
-        };
+        let orientation =
+            if recipe.clean_up.orientation { Some(OrientationDetector::load(models)?) } else { None };
         Ok(Self {
             engine: match choice::native(recipe, models)? {
                 Some(native) => Box::new(native),
-                None => Box::new(load(&recipe.language(), Recogniser::Lstm)?),
+                None => Box::new(
+                    Tesseract::load(models.folder(), &recipe.language(), Recogniser::Lstm)
+                        .ok_or_else(|| ReaderError::ModelRefused(recipe.language()))?,
+                ),
             },
             language: recipe.language(),
             clean_up: recipe.clean_up.clone(),
@@ -137,11 +135,14 @@ impl Reader {
         let Some(scan) = built_in_page::scan() else { return };
         let sheet = Sheet::from(scan);
         let prepared = prepare::reduce(&sheet, &self.clean_up);
-        if let (Some(orientation), Some(pix)) = (&mut self.orientation, prepared.grey.to_pix()) {
-            orientation.orientation(&pix, prepared.dpi);
+        if let Some(orientation) = &mut self.orientation {
+            orientation.detect(&prepared.grey, prepared.dpi);
         }
         // What is read there does not matter, and a failure shows again on the first page, where it is reported.
         let _ = self.read(sheet);
+        if let Some(orientation) = &mut self.orientation {
+            orientation.rest();
+        }
     }
 
     /// Reads a page. Its pixels are let go once they are grey: in colour they take more memory than all that follows.
@@ -222,8 +223,7 @@ impl Reader {
 
     /// How the page lies, where the answer is worth a try.
     fn detect(&mut self, reduced: &Prepared, clock: &mut CpuClock, stages: &mut StageCpu) -> Option<Turn> {
-        let detector = self.orientation.as_mut()?;
-        let found = detector.orientation(&reduced.grey.to_pix()?, reduced.dpi);
+        let found = self.orientation.as_mut()?.detect(&reduced.grey, reduced.dpi);
         stages.orientation_ms += clock.lap_ms();
         let (turn, confidence) = found?;
         (confidence >= ORIENTATION_CONFIDENCE_MIN).then_some(turn)

@@ -7,9 +7,9 @@ mod enlarged;
 mod uncompressed;
 mod words;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 use std::path::Path;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 
 use leptess::capi;
 use pagemill_domain::geometry::Turn;
@@ -62,6 +62,15 @@ pub enum Recogniser {
     Legacy,
 }
 
+impl Recogniser {
+    const fn mode(self) -> capi::TessOcrEngineMode {
+        match self {
+            Self::Lstm => capi::TessOcrEngineMode_OEM_LSTM_ONLY,
+            Self::Legacy => capi::TessOcrEngineMode_OEM_TESSERACT_ONLY,
+        }
+    }
+}
+
 /// A loaded Tesseract.
 #[derive(Debug)]
 pub struct Tesseract(NonNull<capi::TessBaseAPI>);
@@ -75,15 +84,43 @@ impl Tesseract {
     pub fn load(folder: &Path, language: &str, recogniser: Recogniser) -> Option<Self> {
         let folder = CString::new(folder.as_os_str().as_encoded_bytes()).ok()?;
         let language = CString::new(language).ok()?;
-        let mode = match recogniser {
-            Recogniser::Lstm => capi::TessOcrEngineMode_OEM_LSTM_ONLY,
-            Recogniser::Legacy => capi::TessOcrEngineMode_OEM_TESSERACT_ONLY,
-        };
+        Self::initialised(|handle| {
+            // SAFETY: the handle is live; both strings are NUL-terminated and outlive the call.
+            unsafe { capi::TessBaseAPIInit2(handle, folder.as_ptr(), language.as_ptr(), recogniser.mode()) }
+        })
+    }
+
+    /// As [`Tesseract::load`], of the one model whose file holds these bytes: nothing is opened.
+    #[must_use]
+    pub fn load_bytes(model: &[u8], language: &str, recogniser: Recogniser) -> Option<Self> {
+        let bytes = c_int::try_from(model.len()).ok()?;
+        let language = CString::new(language).ok()?;
+        Self::initialised(|handle| {
+            // SAFETY: the handle is live; the model is valid for its length, the string NUL-terminated, and both outlive the
+            // call, which copies what it needs. There are neither configurations nor variables.
+            unsafe {
+                capi::TessBaseAPIInit5(
+                    handle,
+                    model.as_ptr().cast(),
+                    bytes,
+                    language.as_ptr(),
+                    recogniser.mode(),
+                    null_mut(),
+                    0,
+                    null_mut(),
+                    null_mut(),
+                    0,
+                    0,
+                )
+            }
+        })
+    }
+
+    /// A handle that `initialise` has given its model; 0 says that it has.
+    fn initialised(initialise: impl FnOnce(*mut capi::TessBaseAPI) -> c_int) -> Option<Self> {
         // SAFETY: the constructor takes nothing; the handle is owned from here on.
         let handle = Self(NonNull::new(unsafe { capi::TessBaseAPICreate() })?);
-        // SAFETY: the handle is live; both strings are NUL-terminated and outlive the call.
-        let code = unsafe { capi::TessBaseAPIInit2(handle.raw(), folder.as_ptr(), language.as_ptr(), mode) };
-        if code != 0 {
+        if initialise(handle.raw()) != 0 {
             return None;
         }
         for (name, value) in NO_LEARNING {
@@ -140,7 +177,7 @@ impl Tesseract {
     ) -> Result<Vec<TesseractWord>, EngineError> {
         self.show(pix, segmentation, dpi);
         // SAFETY: the handle is live and has an image; a null monitor is allowed.
-        let code = unsafe { capi::TessBaseAPIRecognize(self.raw(), std::ptr::null_mut()) };
+        let code = unsafe { capi::TessBaseAPIRecognize(self.raw(), null_mut()) };
         // Whatever text there is after a failure is partial: it is not used.
         let words = if code == 0 {
             Ok(words::of(self.raw()))

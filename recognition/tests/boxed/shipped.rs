@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use pagemill_domain::geometry::Turn;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::Fault;
 use pagemill_domain::page_image::{Coding, Deliverable, ImageBytes};
@@ -25,6 +26,10 @@ use crate::test;
 pub(crate) fn tests() -> Vec<Trial> {
     vec![
         test("a_page_is_read_in_the_box_as_outside", a_page_is_read_in_the_box_as_outside),
+        test(
+            "a_page_that_lies_sideways_is_set_right_in_the_box",
+            a_page_that_lies_sideways_is_set_right_in_the_box,
+        ),
         test(
             "a_child_without_a_reader_inspects_and_delivers",
             a_child_without_a_reader_inspects_and_delivers,
@@ -104,9 +109,23 @@ fn a_page_is_read_in_the_box_as_outside() {
     );
 }
 
+/// The model of orientation detection is loaded in the locked child, when the first page asks for it.
+fn a_page_that_lies_sideways_is_set_right_in_the_box() {
+    let mut client = BoxClient::new(reading());
+    client.start().unwrap();
+    let upright = client.read(&source_of(&top_of_sample()), 1, false).result.unwrap();
+    let sideways = png_of(&image::open(sample()).unwrap().rotate90());
+    let sideways = client.read(&source_of(&sideways), 1, false).result.unwrap();
+    assert_eq!((upright.text.turn, sideways.text.turn), (Turn::None, Turn::Right));
+    assert!(sideways.stages.orientation_ms > 0);
+}
+
 /// The head of a letter, as a PNG: enough to read, and quickly read.
 fn top_of_sample() -> Vec<u8> {
-    let page = image::open(sample()).unwrap().crop_imm(0, 0, 2481, 900);
+    png_of(&image::open(sample()).unwrap().crop_imm(0, 0, 2481, 900))
+}
+
+fn png_of(page: &image::DynamicImage) -> Vec<u8> {
     let mut png = Cursor::new(Vec::new());
     page.write_to(&mut png, image::ImageFormat::Png).unwrap();
     png.into_inner()
