@@ -30,7 +30,8 @@ impl Report {
             "\n\n| | CPU s/page | CER | CER plain | CER tables | CER without accents | WER | word F1 | cells | peak MiB |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
-        for (name, score) in std::iter::once(("tesseract", &self.tesseract)).chain(self.ours()) {
+        let theirs = Some(("tesseract", &self.tesseract)).filter(|(_, score)| score.pages > 0);
+        for (name, score) in theirs.into_iter().chain(self.ours()) {
             let _ = writeln!(
                 table,
                 "| {name} | {:.3} | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} % | {:.2} | {:.1} % | {:.0} |",
@@ -45,9 +46,11 @@ impl Report {
                 score.memory_mib,
             );
         }
-        for (name, score) in self.ours() {
-            let ratio = score.cpu_seconds / self.tesseract.cpu_seconds.max(f64::MIN_POSITIVE);
-            let _ = writeln!(table, "\nCPU of {name}: {ratio:.2} × that of `tesseract`.");
+        if theirs.is_some() {
+            for (name, score) in self.ours() {
+                let ratio = score.cpu_seconds / self.tesseract.cpu_seconds;
+                let _ = writeln!(table, "\nCPU of {name}: {ratio:.2} × that of `tesseract`.");
+            }
         }
         self.stages(&mut table);
         self.reliability(&mut table);
