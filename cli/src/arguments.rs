@@ -115,6 +115,11 @@ impl Command {
         }
     }
 
+    /// Whether it serves, so that all it has to say is its log.
+    pub(crate) const fn serves(&self) -> bool {
+        matches!(self, Self::Coordinator | Self::Worker(_))
+    }
+
     /// Whether a machine reads what the command says.
     pub(crate) const fn wants_json(&self) -> bool {
         match self {

@@ -228,6 +228,11 @@ impl Failure {
         }
     }
 
+    /// Says what happened in the log.
+    pub(crate) fn log(&self) {
+        tracing::error!(code = self.code(), remedy = self.remedy(), "{self}");
+    }
+
     /// Says what happened, on standard error for people or on standard output for machines.
     pub(crate) fn show(&self, json: bool) {
         let (code, message, remedy) = (self.code(), self.to_string(), self.remedy());

@@ -24,13 +24,25 @@ mod wanted;
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub(crate) enum LogFormat {
     /// For people.
     #[default]
     Text,
     /// An object, for programs.
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match name.as_str() {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("must be text or json"),
+        }
+    }
 }
 
 /// What goes on until the program ends.
@@ -47,6 +59,10 @@ pub(crate) fn start(directives: &str, format: LogFormat, service: &str) -> Resul
     let filter = EnvFilter::try_new(directives)
         .map_err(|error| Failure::Setting(format!("log (PAGEMILL_LOG): {error}")))?;
     let subscriber = subscriber(filter, format, io::stderr().is_terminal(), io::stderr);
+    if format == LogFormat::Json {
+        // Also of libraries: the AMQP client's thread may panic when the runtime ends before it.
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    }
     #[cfg(feature = "otel")]
     let (logging, subscriber) = {
         let (spans, layer) = telemetry::start(service)?.unzip();

@@ -6,6 +6,7 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 use failure::{Exit, Failure};
+use logging::LogFormat;
 use settings::Settings;
 
 mod arguments;
@@ -64,7 +65,7 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)?;
-    match &arguments.command {
+    let ended = match &arguments.command {
         Command::Ocr(ocr) => runtime.block_on(ocr::run(ocr, &settings)),
         Command::Doctor(doctor) => doctor::run(doctor, &settings),
         Command::Verify(verify) => runtime.block_on(verify::run(verify, &settings)),
@@ -72,6 +73,14 @@ fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         Command::Coordinator => runtime.block_on(coordinator::run(&settings)),
         Command::Worker(_) => runtime.block_on(worker::run(&settings)),
         asked => runtime.block_on(client::run(asked, &settings)),
+    };
+    match ended {
+        // Whoever reads objects reads its end as one.
+        Err(failure) if arguments.command.serves() && settings.log_format == LogFormat::Json => {
+            failure.log();
+            Ok(failure.exit())
+        }
+        ended => ended,
     }
 }
 

@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::PATIENCE;
 
 /// All that a program said; fails unless each line is an object that says when, how grave and what.
-fn lines(daemon: &Daemon) -> Vec<Value> {
-    let log = daemon.log();
-    let parse =
-        |line: &str| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+fn lines(log: &str) -> Vec<Value> {
+    let parse = |line: &str| {
+        serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line:?} in {log}"))
+    };
     let lines: Vec<_> = log.lines().map(parse).collect();
     for line in &lines {
         let says = |key: &str| line[key].as_str().is_some_and(|value| !value.is_empty());
@@ -51,7 +51,7 @@ fn each_line_is_an_object_and_those_of_a_pages_way_say_whose_they_are() {
 
     let job = JobId(1);
     let trace = Value::from(job.trace().to_string());
-    let [of_coordinator, of_worker] = [&coordinator, &worker].map(lines);
+    let [of_coordinator, of_worker] = [&coordinator, &worker].map(|daemon| lines(&daemon.log()));
     let said = |lines: &[Value], message: &str| {
         let found: Vec<_> = lines.iter().filter(|line| line["message"] == message).cloned().collect();
         for line in &found {
@@ -82,4 +82,22 @@ fn each_line_is_an_object_and_those_of_a_pages_way_say_whose_they_are() {
         assert!(page["attempt"].is_i64() && page["cpu_ms"].is_i64(), "{page}");
     }
     assert_eq!(said(&of_coordinator, "closed").len(), 1);
+}
+
+#[test]
+fn the_end_of_a_service_that_can_not_serve_is_an_object_too() {
+    let place = Place::new("no-blobs");
+    for role in ["coordinator", "worker"] {
+        let mut command = pagemill(&[role]);
+        command.current_dir(place.path()).env("PAGEMILL_LOG_FORMAT", "json");
+        command.env("PAGEMILL_QUEUE_URL", "amqp://127.0.0.1:1").env("PAGEMILL_STORE_URL", "sqlite:state.db");
+        command.env("PAGEMILL_BLOBS_URL", "file:missing").env("PAGEMILL_CACHE_DIR", place.join("cache"));
+        let ended = finish(&mut command).expect_exit(2);
+        let last = lines(&ended.stderr).pop().unwrap();
+        assert_eq!((&last["level"], &last["code"]), (&"ERROR".into(), &"setting_invalid".into()), "{last}");
+        assert!(
+            last["message"].as_str().unwrap().contains("missing") && last["remedy"].is_string(),
+            "{last}"
+        );
+    }
 }

@@ -66,7 +66,7 @@ impl<R: Role> Link<R> {
         let state = match &first {
             Ok(opened) => State::Up(Arc::clone(&opened.role)),
             Err(error @ QueueError::Unavailable { .. }) => {
-                tracing::warn!(%error, "the broker can't be reached yet");
+                tracing::warn!(%error, role = R::NAME, "the broker can't be reached yet");
                 State::Down(error.clone())
             }
             Err(error) => return Err(error.clone()),
