@@ -171,7 +171,7 @@ fn answer(shard: &Shard, facts: &SourceFacts) -> Outcome {
         Work::Inspect(sources) => {
             let inspected = sources.iter().map(|source| {
                 let result = SourceResult::Inspected(facts.clone());
-                SourceReport { source: source.id, hash: Some(hash), result }
+                SourceReport { source: source.id, hash: Some(hash), map: None, result }
             });
             Report::Inspected(inspected.collect())
         }

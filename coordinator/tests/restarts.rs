@@ -209,7 +209,7 @@ fn inspected(source: &SourceRef, dice: &mut Dice) -> SourceReport {
             signed: false,
         }),
     };
-    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), result }
+    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), map: None, result }
 }
 
 fn read(dice: &mut Dice) -> PageResult {

@@ -26,4 +26,5 @@ pub mod scan;
 pub mod schedule;
 pub mod shard;
 pub mod sharding;
+pub mod source_map;
 pub mod trace;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Bytes of one source.
     pub bytes_per_source_max: u64,
+    /// Bytes of a source from which on its pages are fetched one by one, where it can be told which bytes they need; a
+    /// smaller one is fetched as a whole.
+    pub mapped_source_bytes_min: u64,
     /// Pages of one source.
     pub pages_per_source_max: u32,
     /// Pixels of one page (width × height); checked in the header before anything is decoded. A0 at 300 dpi has
@@ -48,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bytes_per_source_max: 8 << 30,
+            mapped_source_bytes_min: 8 << 20,
             pages_per_source_max: 100_000,
             pixels_per_page_max: 200_000_000,
             child_memory_mib_max: 3_072,

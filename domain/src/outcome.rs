@@ -53,6 +53,9 @@ pub struct SourceReport {
     pub source: SourceId,
     /// What its content hashes to; `None` where it could not be read.
     pub hash: Option<ContentHash>,
+    /// Where its [map](crate::source_map::SourceMap) lies, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<ResultRef>,
     /// What came of it.
     pub result: SourceResult,
 }

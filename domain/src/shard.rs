@@ -107,6 +107,9 @@ pub struct SourceRef {
     pub hash: Option<ContentHash>,
     /// Its identity when it was listed.
     pub stamp: FileStamp,
+    /// Where its [map](crate::source_map::SourceMap) lies; `None` where the whole has to be fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<ResultRef>,
 }
 
 /// Where a source's bytes are.

@@ -23,7 +23,7 @@ use pagemill_recognition::boxed::client::BoxError;
 use crate::WorkerError;
 use crate::back_off::BackOff;
 use crate::error::Halt;
-use crate::page_source::{OpenSource, Unusable, open};
+use crate::page_source::{OpenSource, Unusable, open, open_pages};
 use crate::patience::is_away;
 use crate::results;
 use crate::slot::Bench;
@@ -149,7 +149,7 @@ fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<Do
     let mut number = 0;
     for planned in &plan.sources {
         bench.gets_on(plan.id, planned.source.stamp.bytes);
-        let source = open(bench, &planned.source)??;
+        let source = open_planned(bench, planned)??;
         if recipe.formats.contains(&Format::Pdf) && plan.deliver_original {
             bench.gets_on(plan.id, source.boxed.bytes());
             assembly.copy_original(bench, &source)?;
@@ -165,6 +165,15 @@ fn deliver(bench: &mut Bench, plan: &DocumentPlan, recipe: &Recipe) -> Result<Do
         }
     }
     assembly.finish(bench, plan.id)
+}
+
+/// Opens all of a source, of which some pages may be here already. (All pages of a map are all of its source.)
+fn open_planned(bench: &Bench, planned: &PlannedSource) -> Result<Result<OpenSource, Unusable>, Halt> {
+    let pages: Vec<u32> = planned.pages.iter().map(|page| page.number).collect();
+    match open_pages(bench, &planned.source, &pages)? {
+        Ok(part) if !part.boxed.is_whole() => open(bench, &planned.source),
+        opened => Ok(opened),
+    }
 }
 
 impl Assembly<'_> {

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use pagemill_backends::blobs::Blobs;
 use pagemill_backends::queue::Queue;
 use pagemill_proto::incoming::{HTTP_CONNECTIONS_MAX, Incoming};
 use tokio::net::TcpListener;
@@ -21,6 +22,7 @@ use crate::standing::{Duty, Standing};
 #[derive(Clone)]
 pub(crate) struct Observed {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) standing: Arc<Standing>,
     pub(crate) queue: Arc<dyn Queue>,
 }
@@ -52,6 +54,7 @@ fn router(observed: Observed) -> Router {
 
 async fn metrics(State(observed): State<Observed>) -> impl IntoResponse {
     let (slots, busy) = observed.standing.slots();
+    observed.metrics.set_source_bytes(observed.blobs.source_bytes_fetched());
     observed.metrics.set_slots(slots, busy, observed.standing.duty() == Duty::Serve);
     match observed.metrics.text() {
         Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text),
@@ -73,6 +76,7 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::to_bytes;
+    use pagemill_backends::blobs::FolderBlobs;
     use pagemill_backends::queue::MemoryQueue;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
@@ -81,7 +85,9 @@ mod tests {
 
     fn observed() -> Observed {
         let (metrics, standing) = (Arc::new(Metrics::new().unwrap()), Standing::applicant(4));
-        Observed { metrics, standing, queue: Arc::new(MemoryQueue::default()) }
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::open(folder.path(), &folder.path().join("state")).unwrap();
+        Observed { metrics, blobs: Arc::new(blobs), standing, queue: Arc::new(MemoryQueue::default()) }
     }
 
     #[tokio::test]

@@ -4,12 +4,13 @@ use pagemill_backends::blobs::BlobError;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::outcome::{Loss, SourceReport, SourceResult};
 use pagemill_domain::scan::Rejection;
-use pagemill_domain::shard::SourceRef;
+use pagemill_domain::shard::{ResultRef, SourceRef};
 use pagemill_recognition::boxed::client::{BoxError, SourceFile};
 
 use crate::error::Halt;
 use crate::page_source::hash;
 use crate::slot::Bench;
+use crate::source_map;
 
 /// Inspects the sources of a shard; those that a stopping worker does not come to have no entry.
 pub(crate) fn inspect(bench: &mut Bench, sources: &[SourceRef]) -> Result<Vec<SourceReport>, Halt> {
@@ -19,15 +20,15 @@ pub(crate) fn inspect(bench: &mut Bench, sources: &[SourceRef]) -> Result<Vec<So
         if bench.is_stopping() || (bench.is_out_of_time() && !reports.is_empty()) {
             break;
         }
-        let (hash, result) = match inspect_source(bench, source) {
-            Ok((hash, result)) => (Some(hash), result),
-            Err(Refused::Source(rejection)) => (None, SourceResult::Rejected(rejection)),
+        let report = |hash, map, result| SourceReport { source: source.id, hash, map, result };
+        reports.push(match inspect_source(bench, source) {
+            Ok((hash, map, result)) => report(Some(hash), map, result),
+            Err(Refused::Source(rejection)) => report(None, None, SourceResult::Rejected(rejection)),
             // Whoever stops does not wait for a blob store that is away: another will.
             Err(Refused::Fetch(_)) if bench.is_stopping() => break,
-            Err(Refused::Fetch(loss)) => (None, SourceResult::Lost(loss)),
+            Err(Refused::Fetch(loss)) => report(None, None, SourceResult::Lost(loss)),
             Err(Refused::Shard(halt)) => return Err(halt),
-        };
-        reports.push(SourceReport { source: source.id, hash, result });
+        });
     }
     Ok(reports)
 }
@@ -37,6 +38,7 @@ pub(crate) fn lost(sources: &[SourceRef], loss: &Loss) -> Vec<SourceReport> {
     let report = |source: &SourceRef| SourceReport {
         source: source.id,
         hash: None,
+        map: None,
         result: SourceResult::Lost(loss.clone()),
     };
     sources.iter().map(report).collect()
@@ -58,7 +60,10 @@ impl From<Rejection> for Refused {
     }
 }
 
-fn inspect_source(bench: &mut Bench, source: &SourceRef) -> Result<(ContentHash, SourceResult), Refused> {
+/// What a source hashes to, where its map lies, and what came of it.
+type Inspected = (ContentHash, Option<ResultRef>, SourceResult);
+
+fn inspect_source(bench: &mut Bench, source: &SourceRef) -> Result<Inspected, Refused> {
     let unreadable = |error: &dyn std::fmt::Display| Rejection::Unreadable(error.to_string());
     let opened =
         bench.fetch(|| bench.blobs().open_source(&source.location, source.hash)).map_err(Refused::Shard)?;
@@ -71,18 +76,21 @@ fn inspect_source(bench: &mut Bench, source: &SourceRef) -> Result<(ContentHash,
         return Err(Rejection::TooManyBytes { bytes }.into());
     }
     let hash = hash(&file).map_err(|error| unreadable(&error))?;
-    let boxed = SourceFile::new(file)?;
-    let Ok(client) = bench.client() else { return Ok((hash, SourceResult::Lost(Loss::Interrupted))) };
+    let boxed = SourceFile::new(file.try_clone().map_err(|error| unreadable(&error))?)?;
+    let Ok(client) = bench.client() else { return Ok((hash, None, SourceResult::Lost(Loss::Interrupted))) };
     let answered = client.inspect(&boxed);
     bench.spend(answered.cost);
     let result = match answered.result {
-        Ok(facts) => SourceResult::Inspected(facts),
+        Ok(facts) => {
+            let map = source_map::store(bench, source, &boxed, &file, &facts).map_err(Refused::Shard)?;
+            return Ok((hash, map, SourceResult::Inspected(facts)));
+        }
         Err(BoxError::Rejected(rejection)) => SourceResult::Rejected(rejection),
         Err(BoxError::Defect(defect)) => SourceResult::Rejected(Rejection::Damaged(defect.to_string())),
         Err(BoxError::Fault(fault)) => SourceResult::Fault(fault),
         Err(BoxError::Loss(loss)) => SourceResult::Lost(loss),
     };
-    Ok((hash, result))
+    Ok((hash, None, result))
 }
 
 /// A source that is away may come back. One that is not there, that this kind of blobs does not serve, or that the

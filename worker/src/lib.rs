@@ -33,6 +33,7 @@ mod serve;
 mod session;
 mod shorter;
 mod slot;
+mod source_map;
 mod staged;
 mod standing;
 mod watch;
@@ -100,7 +101,8 @@ async fn work(
     };
     if let Some(address) = config.http_listen {
         let (metrics, standing, queue) = (metrics.clone(), standing.clone(), queue.clone());
-        http::listen(address, Observed { metrics, standing, queue }).await?;
+        let blobs = blobs.clone();
+        http::listen(address, Observed { metrics, blobs, standing, queue }).await?;
     }
     let stop = shutdown.child_token();
     let options = SlotOptions {

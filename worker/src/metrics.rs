@@ -6,7 +6,8 @@ use pagemill_domain::outcome::{DocumentResult, Outcome, PageResult, Report, Sour
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::shard::Stage;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::memory::resident_bytes;
@@ -21,6 +22,7 @@ pub(crate) struct Metrics {
     word_confidence: Histogram,
     slots: IntGaugeVec,
     memory: IntGauge,
+    source_bytes: IntCounter,
 }
 
 /// A page takes from a tenth of a second (blank) to its budget.
@@ -83,7 +85,21 @@ impl Metrics {
             "Resident memory of the worker with its recognition processes",
         )?;
         registry.register(Box::new(memory.clone()))?;
-        Ok(Self { registry, attempts, stage_seconds, page_cpu_seconds, word_confidence, slots, memory })
+        let source_bytes = IntCounter::new(
+            "pagemill_source_bytes_fetched_total",
+            "Bytes of sources and their maps that were fetched from the blob store",
+        )?;
+        registry.register(Box::new(source_bytes.clone()))?;
+        Ok(Self {
+            registry,
+            attempts,
+            stage_seconds,
+            page_cpu_seconds,
+            word_confidence,
+            slots,
+            memory,
+            source_bytes,
+        })
     }
 
     /// A page was read, with or without success.
@@ -133,6 +149,11 @@ impl Metrics {
         for (state, count) in [("busy", busy as i64), ("free", free), ("cordoned", cordoned)] {
             self.slots.with_label_values(&[state]).set(count);
         }
+    }
+
+    /// Bytes of sources that were fetched since the start.
+    pub(crate) fn set_source_bytes(&self, bytes: u64) {
+        self.source_bytes.inc_by(bytes.saturating_sub(self.source_bytes.get()));
     }
 
     /// All figures in Prometheus' text format.

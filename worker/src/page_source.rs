@@ -43,7 +43,18 @@ impl Unusable {
     }
 }
 
-/// Opens an inspected source; the outer error ends the work on the shard.
+/// Opens an inspected source for these pages: others may be missing in it. The outer error ends the work on the shard.
+pub(crate) fn open_pages(
+    bench: &Bench,
+    source: &SourceRef,
+    pages: &[u32],
+) -> Result<Result<OpenSource, Unusable>, Halt> {
+    let (Some(map), Some(hash)) = (&source.map, source.hash) else { return open(bench, source) };
+    let fetched = bench.fetch(|| bench.blobs().open_pages(&source.location, hash, map, pages))?;
+    Ok(fetched.map_err(|error| unusable(&error, &source.location)).and_then(|opened| check(opened, source)))
+}
+
+/// Opens all of an inspected source; the outer error ends the work on the shard.
 pub(crate) fn open(bench: &Bench, source: &SourceRef) -> Result<Result<OpenSource, Unusable>, Halt> {
     let fetched = bench.fetch(|| bench.blobs().open_source(&source.location, source.hash))?;
     Ok(fetched.map_err(|error| unusable(&error, &source.location)).and_then(|opened| check(opened, source)))
@@ -73,7 +84,7 @@ fn check(opened: OpenedSource, source: &SourceRef) -> Result<OpenSource, Unusabl
         }
     }
     let copy = file.try_clone().map_err(|error| lost(&error))?;
-    let boxed = SourceFile::new(copy).map_err(|rejection| lost(&rejection))?;
+    let boxed = SourceFile::with_holes(copy, &opened.holes).map_err(|rejection| lost(&rejection))?;
     Ok(OpenSource { boxed, file })
 }
 

@@ -10,7 +10,7 @@ use pagemill_recognition::reader::Reading;
 
 use crate::WorkerError;
 use crate::error::Halt;
-use crate::page_source::{OpenSource, open};
+use crate::page_source::{OpenSource, open, open_pages};
 use crate::results::{Part, ResultObject};
 use crate::slot::Bench;
 
@@ -29,14 +29,15 @@ pub(crate) fn recognise(bench: &mut Bench, groups: &[PagesOfSource]) -> Result<V
         if must_stop(bench, &pending)? {
             break;
         }
-        match open(bench, &group.source)? {
-            Ok(source) => {
+        match open_pages(bench, &group.source, &group.pages)? {
+            Ok(mut source) => {
                 for &number in &group.pages {
                     if must_stop(bench, &pending)? {
                         break;
                     }
                     let span = tracing::info_span!("page", source = id.0, page = number);
-                    let done = span.in_scope(|| read(bench, &source, number, group.degraded, &mut object))?;
+                    let done =
+                        span.in_scope(|| read_surely(bench, &mut source, group, number, &mut object))?;
                     if matches!(done, Pending::Recognised(..)) {
                         draw(bench, &source, &debug_name(&group.source, number), number, group.degraded)?;
                     }
@@ -81,6 +82,28 @@ pub(crate) fn lost(groups: &[PagesOfSource], loss: &Loss) -> Vec<PageReport> {
     let pages = groups.iter().flat_map(|group| group.pages.iter().map(|&number| (group.source.id, number)));
     let report = |(source, number)| PageReport { source, number, result: PageResult::Lost(loss.clone()) };
     pages.map(report).collect()
+}
+
+/// Reads a page; where a source of which only pages are here does not do, the whole is fetched and opened for good: that
+/// something is missing is never the page's fault.
+fn read_surely(
+    bench: &mut Bench,
+    source: &mut OpenSource,
+    group: &PagesOfSource,
+    number: u32,
+    object: &mut ResultObject,
+) -> Result<Pending, Halt> {
+    let done = read(bench, source, number, group.degraded, object)?;
+    let has_failed = matches!(done, Pending::Done(PageResult::Defect(_) | PageResult::Fault(_)));
+    if source.boxed.is_whole() || !has_failed {
+        return Ok(done);
+    }
+    tracing::info!(page = number, "a page can't be read from a part of its source; the whole is fetched");
+    match open(bench, &group.source)? {
+        Ok(whole) => *source = whole,
+        Err(unusable) => return Ok(Pending::Done(unusable.into_page_result())),
+    }
+    Ok(read(bench, source, number, group.degraded, object)?)
 }
 
 fn read(

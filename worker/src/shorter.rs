@@ -35,6 +35,7 @@ mod tests {
         let source = |id| SourceReport {
             source: SourceId(id),
             hash: None,
+            map: None,
             result: SourceResult::Rejected(Rejection::Empty),
         };
         let mut outcome = Outcome {

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt, TryStreamExt};
+use object_store::path::Path;
 use object_store::{
     Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart,
 };
@@ -118,6 +119,24 @@ impl Bucket {
         };
         let is_whole = bytes.len() as u64 == result.length && ContentHash::of(&bytes) == result.hash;
         if is_whole { Ok(bytes.into()) } else { Err(damaged()) }
+    }
+
+    /// A range of what somebody put at `path`; `None` where it ends before that. Unchecked.
+    pub(super) async fn get_range(
+        &self,
+        path: &Path,
+        range: std::ops::Range<u64>,
+        what: &str,
+    ) -> Result<Option<Bytes>, BlobError> {
+        let length = range.end - range.start;
+        match self.0.get_range(path, range.clone()).await {
+            Ok(bytes) => Ok((bytes.len() as u64 == length).then_some(bytes)),
+            Err(error @ Error::Generic { .. }) => {
+                let found = self.0.head(path).await.map_err(failed("look for", what))?;
+                if found.size < range.end { Ok(None) } else { Err(failed("fetch", what)(error)) }
+            }
+            Err(error) => Err(failed("fetch", what)(error)),
+        }
     }
 
     /// Finds wrong credentials and a wrong bucket, which both answer otherwise than that there is no such blob.

@@ -1,9 +1,10 @@
 //! Sources that were fetched, kept on disk for the next shard that needs them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{File, OpenOptions};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use pagemill_domain::source_map::SourceMap;
 use tempfile::{NamedTempFile, TempPath};
 
 /// Files up to a sum of bytes; the one that was unused longest goes first. A file that is open survives its removal.
@@ -35,8 +36,27 @@ struct Held {
 #[derive(Debug)]
 struct Kept {
     path: TempPath,
+    /// Bytes that it takes on the disk.
     bytes: u64,
     used: u64,
+    /// What it has, if that is not all.
+    part: Option<Part>,
+}
+
+/// What a file holds of a source of which only pages were fetched.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) map: Arc<SourceMap>,
+    /// The pages whose bytes are there.
+    pub(super) pages: BTreeSet<u32>,
+}
+
+/// A file that holds a part of a source, open twice: a child must not be able to write to it.
+#[derive(Debug)]
+pub(super) struct PartFile {
+    pub(super) to_read: File,
+    pub(super) to_write: File,
+    pub(super) part: Part,
 }
 
 impl SourceCache {
@@ -86,13 +106,56 @@ impl SourceCache {
         }
         held.remove(key);
         while held.bytes + bytes > self.bytes_max && held.remove_oldest() {}
-        held.bytes += bytes;
-        held.kept.insert(key.to_owned(), Kept { path: file.into_temp_path(), bytes, used: 0 });
+        held.insert(key, Kept { path: file.into_temp_path(), bytes, used: 0, part: None });
+    }
+
+    /// The part of a source, if one is held.
+    pub(super) fn open_part(&self, key: &str) -> Option<PartFile> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = held.kept.get(key)?;
+        let open =
+            || Some((File::open(&kept.path).ok()?, OpenOptions::new().write(true).open(&kept.path).ok()?));
+        let Some(((to_read, to_write), part)) = open().zip(kept.part.clone()) else {
+            held.remove(key);
+            return None;
+        };
         held.touch(key);
+        Some(PartFile { to_read, to_write, part })
+    }
+
+    /// Puts a part of a source there.
+    pub(super) fn keep_part(&self, key: &str, file: NamedTempFile, part: Part, bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.remove(key);
+        held.insert(key, Kept { path: file.into_temp_path(), bytes, used: 0, part: Some(part) });
+        held.shrink_to(self.bytes_max);
+    }
+
+    /// More pages of a part are there now. One that becomes larger than the cache begins anew.
+    pub(super) fn add_pages(&self, key: &str, pages: &[u32], bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = held.kept.get_mut(key) else { return };
+        kept.bytes += bytes;
+        if let Some(part) = &mut kept.part {
+            part.pages.extend(pages);
+        }
+        held.bytes += bytes;
+        held.touch(key);
+        held.shrink_to(self.bytes_max);
     }
 }
 
 impl Held {
+    fn insert(&mut self, key: &str, kept: Kept) {
+        self.bytes += kept.bytes;
+        self.kept.insert(key.to_owned(), kept);
+        self.touch(key);
+    }
+
+    fn shrink_to(&mut self, bytes_max: u64) {
+        while self.bytes > bytes_max && self.remove_oldest() {}
+    }
+
     fn touch(&mut self, key: &str) {
         self.uses += 1;
         if let Some(kept) = self.kept.get_mut(key) {
@@ -154,6 +217,33 @@ mod tests {
         cache.keep("larger", fetched(&[0; 12]), 12);
         assert!(cache.open("large").is_none());
         assert!(cache.open("a").is_some() && cache.open("larger").is_some());
+    }
+
+    #[test]
+    fn a_part_grows_and_makes_room_for_itself() {
+        let part = |pages: &[u32]| Part {
+            map: Arc::new(SourceMap { bytes: 100, pages: Vec::new() }),
+            pages: pages.iter().copied().collect(),
+        };
+        let cache = SourceCache::new(10);
+        cache.keep("a", fetched(b"aaaa"), 4);
+        cache.keep_part("p", fetched(b"pp"), part(&[]), 2);
+        cache.add_pages("p", &[3, 1], 4);
+        assert!(cache.open("a").is_some(), "there is room for both");
+        let mut open = cache.open_part("p").unwrap();
+        assert_eq!(open.part.pages, [1, 3].into());
+        open.to_write.write_all(b"q").unwrap();
+        assert!(open.to_read.write_all(b"r").is_err(), "a child can't change it");
+        let mut text = String::new();
+        open.to_read.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "qp");
+        cache.add_pages("p", &[2], 1);
+        assert!(cache.open("a").is_none() && cache.open_part("p").is_some());
+        cache.add_pages("p", &[4], 4);
+        assert!(cache.open_part("p").is_none(), "larger than the cache: it begins anew");
+        cache.add_pages("p", &[5], 4);
+        cache.keep("b", fetched(&[0; 10]), 10);
+        assert!(cache.open("b").is_some(), "nothing of it is counted any more");
     }
 
     #[test]

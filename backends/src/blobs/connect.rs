@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
@@ -117,6 +118,7 @@ pub async fn connect(url: &str, options: BlobOptions) -> Result<Arc<dyn Blobs>, 
         scratch: Arc::new(Scratch::open(&options.cache_folder)?),
         cache: SourceCache::new(options.source_cache_bytes_max),
         roots: options.source_roots,
+        fetched: AtomicU64::new(0),
     };
     probe(&blobs.bucket, url).await?;
     Ok(Arc::new(blobs))

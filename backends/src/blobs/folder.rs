@@ -114,7 +114,7 @@ impl Blobs for FolderBlobs {
         match location {
             SourceLocation::File(path) => {
                 let file = open_regular(path).map_err(io_error("open", path))?;
-                Ok(OpenedSource { file, hash_checked: false })
+                Ok(OpenedSource::whole(file, false))
             }
             SourceLocation::Blob { hash, .. } => Err(not_served(&format!("uploaded source {hash}"))),
             SourceLocation::Object(address) => Err(not_served(address)),

@@ -11,12 +11,14 @@ use futures::stream::BoxStream;
 use pagemill_domain::hash::ContentHash;
 use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
+use pagemill_domain::source_map::ByteRange;
 
 mod bucket;
 mod cache;
 mod connect;
 mod folder;
 mod leftovers;
+mod map_object;
 mod names;
 mod objects;
 mod pieces;
@@ -26,6 +28,7 @@ mod sweep;
 
 pub use connect::{BlobOptions, S3Settings, connect};
 pub use folder::{FolderBlobs, Staging};
+pub use map_object::{hash_of_ranges, map_object};
 pub use names::{BlobName, TENANT_BYTES_MAX, is_tenant_name};
 pub use roots::{ObjectAddress, SourceRoots};
 pub use sweep::{ORPHAN_AGE, Swept, sweep_orphans};
@@ -46,6 +49,24 @@ pub trait Blobs: Send + Sync {
         location: &SourceLocation,
         hash: Option<ContentHash>,
     ) -> Result<OpenedSource, BlobError>;
+
+    /// A source of which only these pages (by number, from 1) are wanted. Its `map` tells which bytes those need: the others
+    /// may be holes in the file. The bytes of pages are checked against the map; another content is
+    /// [`BlobError::Damaged`].
+    async fn open_pages(
+        &self,
+        location: &SourceLocation,
+        hash: ContentHash,
+        _map: &ResultRef,
+        _pages: &[u32],
+    ) -> Result<OpenedSource, BlobError> {
+        self.open_source(location, Some(hash)).await
+    }
+
+    /// Bytes of sources and their maps that were fetched since the start. What is read in place is not fetched.
+    fn source_bytes_fetched(&self) -> u64 {
+        0
+    }
 
     /// A place to write an artifact that nobody sees before it is committed.
     async fn stage_artifact(&self) -> Result<Staging, BlobError>;
@@ -111,6 +132,15 @@ pub struct OpenedSource {
     pub file: File,
     /// Whether its bytes were checked against the hash that was asked for.
     pub hash_checked: bool,
+    /// Ranges that are not there, and read as zeros.
+    pub holes: Vec<ByteRange>,
+}
+
+impl OpenedSource {
+    /// A file that has all bytes.
+    const fn whole(file: File, hash_checked: bool) -> Self {
+        Self { file, hash_checked, holes: Vec::new() }
+    }
 }
 
 /// Bytes could not be stored or fetched.

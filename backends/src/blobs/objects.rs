@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::path::Path;
 use pagemill_domain::hash::{ContentHash, ContentHasher};
 use pagemill_domain::outcome::Artifact;
 use pagemill_domain::shard::{ResultRef, SourceLocation};
@@ -24,6 +26,8 @@ use super::roots::{ObjectAddress, SourceRoots};
 use super::scratch::Scratch;
 use super::{BlobError, Blobs, OpenedSource, Staging, Upload, check_artifact_name, io_error, leftovers};
 
+mod mapped;
+
 /// Blobs of a cluster.
 #[derive(Debug)]
 pub(super) struct ObjectBlobs {
@@ -37,6 +41,8 @@ pub(super) struct ObjectBlobs {
     pub(super) root_buckets: Vec<Bucket>,
     pub(super) scratch: Arc<Scratch>,
     pub(super) cache: SourceCache,
+    /// Bytes of sources and their maps that were fetched.
+    pub(super) fetched: AtomicU64,
 }
 
 #[async_trait]
@@ -57,9 +63,7 @@ impl Blobs for ObjectBlobs {
         hash: Option<ContentHash>,
     ) -> Result<OpenedSource, BlobError> {
         match location {
-            SourceLocation::File(path) => {
-                Ok(OpenedSource { file: self.roots.open(path)?, hash_checked: false })
-            }
+            SourceLocation::File(path) => Ok(OpenedSource::whole(self.roots.open(path)?, false)),
             SourceLocation::Blob { tenant, hash } => {
                 let name = BlobName::source(tenant, *hash)?;
                 self.open_fetched(name.key().as_ref(), Some(*hash), || self.bucket.get(&name, 0)).await
@@ -68,6 +72,25 @@ impl Blobs for ObjectBlobs {
                 self.open_fetched(address, hash, || self.get_reference(address)).await
             }
         }
+    }
+
+    async fn open_pages(
+        &self,
+        location: &SourceLocation,
+        hash: ContentHash,
+        map: &ResultRef,
+        pages: &[u32],
+    ) -> Result<OpenedSource, BlobError> {
+        match self.open_mapped(location, hash, map, pages).await {
+            Ok(Some(opened)) => Ok(opened),
+            // What is damaged in a part, the whole tells for certain.
+            Ok(None) | Err(BlobError::Damaged(_)) => self.open_source(location, Some(hash)).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    fn source_bytes_fetched(&self) -> u64 {
+        self.fetched.load(Ordering::Relaxed)
     }
 
     async fn stage_artifact(&self) -> Result<Staging, BlobError> {
@@ -175,17 +198,18 @@ impl ObjectBlobs {
     where
         Fetching: Future<Output = Result<Pieces, BlobError>>,
     {
-        let cache_key = |hash: ContentHash| format!("{hash} {key}");
+        let cache_key = |hash| cache_key(hash, key);
         let turn = self.cache.turn(&hash.map_or_else(|| key.to_owned(), cache_key));
         let _mine = turn.lock().await;
         if let Some(file) = hash.and_then(|hash| self.cache.open(&cache_key(hash))) {
-            return Ok(OpenedSource { file, hash_checked: true });
+            return Ok(OpenedSource::whole(file, true));
         }
         let uncached = |error| self.uncached(error);
         let staging = self.scratch.file().map_err(uncached)?;
         let mut writer = FileWriter::new(&staging).map_err(uncached)?;
         let mut pieces = fetch().await?;
         while let Some(piece) = pieces.try_next().await? {
+            self.count_fetched(piece.len());
             writer.write(&piece).await.map_err(uncached)?;
         }
         let bytes = writer.bytes;
@@ -193,9 +217,9 @@ impl ObjectBlobs {
         if let Some(hash) = hash.filter(|hash| *hash != found) {
             return Err(BlobError::Damaged(hash));
         }
-        let file = reopened(&staging).map_err(uncached)?;
+        let file = to_read(&staging).map_err(uncached)?;
         self.cache.keep(&cache_key(found), staging, bytes);
-        Ok(OpenedSource { file, hash_checked: hash.is_some() })
+        Ok(OpenedSource::whole(file, hash.is_some()))
     }
 
     /// That this machine's disk is full says nothing about the source: it can be fetched later, when the cache has made
@@ -208,16 +232,33 @@ impl ObjectBlobs {
         BlobError::Unavailable { action: "keep a source that was fetched", why: error.to_string() }
     }
 
-    /// An object below one of the roots.
+    fn count_fetched(&self, bytes: usize) {
+        self.fetched.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     async fn get_reference(&self, address: &str) -> Result<Pieces, BlobError> {
+        let (bucket, path) = self.referenced(address)?;
+        let object = bucket.0.get_opts(&path, object_store::GetOptions::default()).await;
+        Ok(pieces::of_object(object.map_err(failed("fetch", address))?, failed("fetch", address)))
+    }
+
+    /// Where an object below one of the roots is.
+    fn referenced(&self, address: &str) -> Result<(&Bucket, Path), BlobError> {
         let object: ObjectAddress = address.parse()?;
         let own = self.own.as_ref().is_some_and(|own| object.is_below(own));
         let root = self.roots.objects.iter().position(|root| object.is_below(root));
         let Some(bucket) = root.filter(|_| !own).and_then(|root| self.root_buckets.get(root)) else {
             return Err(BlobError::NotServed(format!("{address} is not below a source root (source_roots)")));
         };
-        bucket.get_key(&object.key, address).await
+        let path = Path::parse(&object.key)
+            .map_err(|_| BlobError::NotServed(format!("{address} is not an object's address")))?;
+        Ok((bucket, path))
     }
+}
+
+/// Under what the cache holds a source.
+fn cache_key(hash: ContentHash, key: &str) -> String {
+    format!("{hash} {key}")
 }
 
 /// An upload on its way to a file of this process: the bucket sees it when it is whole and found to be what was
@@ -274,19 +315,14 @@ impl FileWriter {
     }
 }
 
+/// A handle on the file for a child, which must not be able to write to it.
+fn to_read(staging: &NamedTempFile) -> Result<File, BlobError> {
+    File::open(staging.path()).map_err(io_error("open", staging.path()))
+}
+
 /// Another handle on the file, at its beginning.
 fn reopened(staging: &NamedTempFile) -> Result<File, BlobError> {
     staging.reopen().map_err(io_error("open", staging.path()))
-}
-
-impl Bucket {
-    /// An object that was put there by somebody else.
-    async fn get_key(&self, key: &str, address: &str) -> Result<Pieces, BlobError> {
-        let key = object_store::path::Path::parse(key)
-            .map_err(|_| BlobError::NotServed(format!("{address} is not an object's address")))?;
-        let object = self.0.get_opts(&key, object_store::GetOptions::default()).await;
-        Ok(pieces::of_object(object.map_err(failed("fetch", address))?, failed("fetch", address)))
-    }
 }
 
 #[cfg(test)]

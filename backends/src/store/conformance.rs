@@ -157,6 +157,7 @@ fn answer_with(
             let inspect = |source: &SourceRef| SourceReport {
                 source: source.id,
                 hash: Some(ContentHash::of(content)),
+                map: None,
                 result: SourceResult::Inspected(facts.clone()),
             };
             Report::Inspected(sources.iter().map(inspect).collect())
@@ -368,8 +369,12 @@ async fn another_format_only_assembles_again(store: &dyn Store) {
 async fn what_is_gone_is_withdrawn_unless_delivered(store: &dyn Store) {
     let job = submit(store, &Recipe::default(), &[source("good.tif"), source("bad.tif")]).await;
     let inspect = cut(store).await.remove(0);
-    let report =
-        |id, result| SourceReport { source: SourceId(id), hash: Some(ContentHash::of(b"x")), result };
+    let report = |id, result| SourceReport {
+        source: SourceId(id),
+        hash: Some(ContentHash::of(b"x")),
+        map: None,
+        result,
+    };
     let good = report(1, SourceResult::Inspected(facts(SourceKind::Tiff, &[ExistingText::None])));
     let bad = report(2, SourceResult::Rejected(Rejection::UnknownKind));
     store

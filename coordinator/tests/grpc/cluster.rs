@@ -227,5 +227,5 @@ fn inspected(source: &SourceRef) -> SourceReport {
             signed: false,
         }),
     };
-    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), result }
+    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), map: None, result }
 }

@@ -8,6 +8,7 @@ use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, ImageBytes, PageImage, PixelFormat};
 use pagemill_domain::page_text::{Cell, Content, Line, PageText, Table, Word};
 use pagemill_domain::scan::{PageDefect, Rejection, SourceFacts};
+use pagemill_domain::source_map::{self, ByteRange};
 use unicode_normalization::is_nfc;
 
 use super::protocol::Failure;
@@ -107,6 +108,13 @@ pub fn source_facts(facts: &SourceFacts, limits: &Limits) -> Result<(), Rubbish>
     facts.pages.iter().try_for_each(|page| match &page.defect {
         Some(defect) => short_defect(defect),
         None => expect(page.width.min(page.height) > 0, || "a page without pixels".into()),
+    })
+}
+
+/// The bulk of a source's pages lies inside of it.
+pub fn page_ranges(ranges: Option<&[Vec<ByteRange>]>, source_bytes: u64) -> Result<(), Rubbish> {
+    expect(ranges.is_none_or(|ranges| source_map::are_sound(ranges, source_bytes)), || {
+        "a map of a source that can't be".into()
     })
 }
 

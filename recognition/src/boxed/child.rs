@@ -4,6 +4,7 @@
 //! has no way to open anything.
 #![allow(unsafe_code, reason = "closes descriptors by number")]
 
+mod mapped;
 mod serve;
 
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -18,6 +18,7 @@ use pagemill_domain::outcome::{Fault, Loss};
 use pagemill_domain::page_image::{Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::scan::{PageDefect, Rejection, SourceFacts};
+use pagemill_domain::source_map::ByteRange;
 
 use super::check::{self, Rubbish};
 use super::protocol::{Answer, ReaderSetup, Ready, Request};
@@ -129,6 +130,14 @@ impl BoxClient {
         })
     }
 
+    /// Which bytes each page of a source needs; `None` where it can't be told.
+    pub fn map(&mut self, source: &SourceFile) -> Answered<Option<Vec<Vec<ByteRange>>>> {
+        self.ask(source, Request::Map, |answer| match answer {
+            Answer::Mapped(ranges) => check::page_ranges(ranges.as_deref(), source.bytes()).map(|()| ranges),
+            other => Err(unexpected(&other)),
+        })
+    }
+
     /// Reads page `page` (from 1) of a source; `degraded` as the last try before the page is given up.
     pub fn read(&mut self, source: &SourceFile, page: u32, degraded: bool) -> Answered<Reading> {
         self.ask(source, Request::Read { page, degraded }, |answer| match answer {
@@ -222,6 +231,7 @@ fn unexpected(answer: &Answer) -> Rubbish {
         Answer::Opened => "Open",
         Answer::Closed => "Close",
         Answer::Inspected(_) => "Inspect",
+        Answer::Mapped(_) => "Map",
         Answer::Read { .. } => "Read",
         Answer::Drawn(_) => "Drawn",
         Answer::Delivered(_) => "Deliver",

@@ -19,6 +19,7 @@ use pagemill_domain::page_image::{Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::recipe::Recipe;
 use pagemill_domain::scan::{PageDefect, Rejection, SourceFacts};
+use pagemill_domain::source_map::ByteRange;
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Sandbox;
@@ -26,7 +27,7 @@ use crate::reader::StageCpu;
 
 /// Grows with every change of a message. Worker and child are normally the same program; a child of another version
 /// (the program file was replaced) is refused at its start.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// The first message: what the child shall be able to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,17 +61,21 @@ pub struct Ready {
 }
 
 /// What the child is asked. All but `Open` and `Close` concern the source that is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Open the source whose descriptor comes with this message.
     Open {
         /// Its size in bytes.
         bytes: u64,
+        /// Which of them are not there; reading one of these ends the child.
+        holes: Vec<ByteRange>,
     },
     /// Let go of the source.
     Close,
     /// What do the headers say?
     Inspect,
+    /// Which bytes does each page need?
+    Map,
     /// Decode a page and read it.
     Read {
         /// The page's number in its source, from 1.
@@ -108,6 +113,8 @@ pub enum Answer {
     Closed,
     /// To `Inspect`.
     Inspected(#[serde(with = "as_json")] SourceFacts),
+    /// To `Map`; `None` where it can't be told.
+    Mapped(Option<Vec<Vec<ByteRange>>>),
     /// To `Read`: the parts of a [`Reading`](crate::reader::Reading).
     Read {
         /// The text.

@@ -33,6 +33,7 @@ use pagemill_domain::limits::Limits;
 use pagemill_domain::page_image::{Coding, Deliverable, PageImage};
 use pagemill_domain::page_text::PageText;
 use pagemill_domain::scan::{PageDefect, PageFacts, Rejection, SourceFacts, SourceKind};
+use pagemill_domain::source_map::{self, ByteRange};
 
 use self::deliver::{Decoded, jpeg_pixels, page_image, passed_through};
 use self::header::{Header, defective};
@@ -42,6 +43,10 @@ use self::png::PngHeader;
 use self::tiff::TiffPages;
 use crate::planes::Planes;
 use crate::scan::{Scan, Sheet, SheetSamples};
+
+/// Bytes of coded samples that are worth a hole where they are not needed. At least two pages of memory, so that one lies
+/// wholly inside: reading a hole must not go unnoticed.
+pub(crate) const BULK_BYTES_MIN: u64 = 8 << 10;
 
 /// A source's bytes: a mapped file, or bytes in memory.
 pub type SourceBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -78,6 +83,18 @@ impl Source {
             pages: (0..self.content.page_count()).map(|page| self.page_facts(page)).collect(),
             signed: guarded(|| self.content.is_signed()).unwrap_or(false),
         })
+    }
+
+    /// The bulk of each page: where the coded samples stand that it alone needs, or shares with few. `None` where that
+    /// can't be told.
+    pub fn page_ranges(&self) -> Option<Vec<Vec<ByteRange>>> {
+        guarded(|| match &self.content {
+            Content::Tiff(pages) => Some(pages.page_ranges(self.bytes())),
+            Content::Pdf(file) => file.page_ranges(),
+            Content::Jpeg(_) | Content::Png(_) => None,
+        })
+        .ok()?
+        .filter(|pages| source_map::are_sound(pages, self.bytes().len() as u64))
     }
 
     /// The page as displayed, at full resolution.

@@ -51,6 +51,7 @@ fn inspected(source: &SourceRef) -> SourceReport {
     SourceReport {
         source: source.id,
         hash: Some(ContentHash::of(&source.id.0.to_le_bytes())),
+        map: None,
         result: SourceResult::Inspected(SourceFacts { kind: SourceKind::Pdf, pages, signed: false }),
     }
 }

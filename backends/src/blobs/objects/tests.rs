@@ -221,6 +221,7 @@ impl Counting {
             root_buckets: Vec::new(),
             scratch: Arc::new(Scratch::open(folders[1].path()).unwrap()),
             cache: SourceCache::new(cache_bytes_max),
+            fetched: AtomicU64::new(0),
         };
         Arc::new(Self { blobs, fetched: AtomicU32::new(0), _folders: folders })
     }

@@ -57,7 +57,7 @@ fn answer_with_failures(shard: &Shard) -> Outcome {
             let is_bad = path.file_name().unwrap().to_str().unwrap().starts_with("bad");
             let rejected = SourceResult::Rejected(Rejection::UnknownKind);
             let result = if is_bad { rejected } else { SourceResult::Inspected(facts.clone()) };
-            SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), result }
+            SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), map: None, result }
         };
         return outcome(shard, Report::Inspected(sources.iter().map(inspect).collect()));
     }

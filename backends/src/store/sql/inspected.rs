@@ -11,6 +11,7 @@ use pagemill_domain::outcome::{Report, SourceReport, SourceResult};
 use pagemill_domain::page::PageState;
 use pagemill_domain::recipe::Recipe;
 use pagemill_domain::scan::{PageDefect, Rejection, SourceFacts};
+use pagemill_domain::shard::ResultRef;
 
 use super::super::dialect::Connection;
 use super::apply::Taken;
@@ -34,6 +35,7 @@ struct Accepted<'a> {
     job: JobId,
     source: i64,
     hash: Option<ContentHash>,
+    map: Option<&'a ResultRef>,
     facts: &'a SourceFacts,
     /// Whether its pages are known already, from the same content.
     known: bool,
@@ -120,7 +122,7 @@ fn accept<'a>(
     facts: &'a SourceFacts,
 ) -> Accepted<'a> {
     let known = source.pages > 0 && source.hash == report.hash.map(|hash| hash.to_string());
-    Accepted { job, source: source.id, hash: report.hash, facts, known }
+    Accepted { job, source: source.id, hash: report.hash, map: report.map.as_ref(), facts, known }
 }
 
 impl InspectedSource {
@@ -232,13 +234,14 @@ async fn update_accepted(
             source.facts.signed,
             source.facts.pages.len(),
             cursor_ends.get(&source.source),
+            source.map.map(|map| to_json("a source's map", map)).transpose()?,
         ));
     }
     // Without a new end the cursor stays where it is: the pages are the known ones.
     let update = "UPDATE source SET state = 'inspected', hash = value ->> 1, kind = value ->> 2,
         signed = CAST(value ->> 3 AS BOOLEAN), pages = CAST(value ->> 4 AS BIGINT), rejection = NULL,
         cursor = CASE WHEN value ->> 5 IS NULL THEN cursor ELSE 0 END,
-        cursor_end = coalesce(CAST(value ->> 5 AS BIGINT), cursor_end)
+        cursor_end = coalesce(CAST(value ->> 5 AS BIGINT), cursor_end), map = value ->> 6
         FROM rows($1) WHERE id = CAST(value ->> 0 AS BIGINT)";
     statement("record sources", update).bind(rows(&given)?).run(db).await?;
     Ok(())
@@ -322,7 +325,7 @@ async fn refuse(db: &mut Connection, refused: &[Refused], counters: &mut Counter
         counters.add(source.job, Counter::SourcesRejected, 1);
     }
     for chunk in given.chunks(ROWS_PER_STATEMENT_MAX) {
-        let update = "UPDATE source SET state = 'rejected', hash = NULL, pages = 0, rejection = value ->> 1
+        let update = "UPDATE source SET state = 'rejected', hash = NULL, map = NULL, pages = 0, rejection = value ->> 1
             FROM rows($1) WHERE id = CAST(value ->> 0 AS BIGINT)";
         statement("reject sources", update).bind(rows(chunk)?).run(db).await?;
     }

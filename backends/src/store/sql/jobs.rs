@@ -155,7 +155,7 @@ async fn forget_reading(db: &mut Connection, job: JobId) -> Result<(), StoreErro
         "DELETE FROM dead_letter WHERE job = $1",
         "DELETE FROM job_fingerprint WHERE job = $1",
         "DELETE FROM page WHERE source IN (SELECT id FROM source WHERE job = $1)",
-        "UPDATE source SET state = 'pending', hash = NULL, pages = 0, cursor = 0, cursor_end = 0, rejection = NULL,
+        "UPDATE source SET state = 'pending', hash = NULL, map = NULL, pages = 0, cursor = 0, cursor_end = 0, rejection = NULL,
          faults = 0, losses = 0 WHERE job = $1",
         "UPDATE job SET sources_inspected = 0, sources_rejected = 0, pages_declared = 0, pages_recognised = 0,
          pages_blank = 0, pages_kept = 0, pages_dead = 0, faults = 0, losses = 0 WHERE id = $1",

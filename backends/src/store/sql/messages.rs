@@ -74,6 +74,7 @@ struct SourceColumns {
     modified_ns: i64,
     inode: i64,
     hash: Option<String>,
+    map: Option<String>,
 }
 
 impl SourceColumns {
@@ -88,6 +89,7 @@ impl SourceColumns {
                 modified_ns: self.modified_ns,
                 inode: self.inode.cast_unsigned(),
             },
+            map: self.map.map(|map| from_json("a source's map", &map)).transpose()?,
         })
     }
 }
@@ -109,7 +111,7 @@ async fn source_refs(
     if named.is_empty() {
         return Ok(HashMap::new());
     }
-    let select = "SELECT id, location, bytes, modified_ns, inode, hash FROM source
+    let select = "SELECT id, location, bytes, modified_ns, inode, hash, map FROM source
         WHERE id IN ids($1)";
     let rows: Vec<SourceColumns> = statement("find sources", select).bind(ids(named)?).all(db).await?;
     rows.into_iter().map(|row| row.read().map(|source| (source.id.0, source))).collect()
@@ -140,7 +142,7 @@ async fn plans(
         return Ok(HashMap::new());
     }
     let select = "SELECT source.document, document.name, source.kind, source.id, source.location, source.bytes,
-        source.modified_ns, source.inode, source.hash FROM source JOIN document ON document.id = source.document
+        source.modified_ns, source.inode, source.hash, source.map FROM source JOIN document ON document.id = source.document
         WHERE source.document IN ids($1)
         ORDER BY source.document, source.ordinal, source.id";
     let members: Vec<MemberColumns> =

@@ -21,17 +21,20 @@ pub(super) async fn blobs(
 }
 
 async fn sources(db: &mut Connection, after: i64, rows_max: u32) -> Result<NamedBlobs, StoreError> {
-    let select = "SELECT id, location FROM source WHERE id > $1 ORDER BY id LIMIT $2";
-    let rows: Vec<(i64, String)> =
+    let select = "SELECT id, location, map FROM source WHERE id > $1 ORDER BY id LIMIT $2";
+    let rows: Vec<(i64, String, Option<String>)> =
         statement("list named sources", select).bind(after).bind(i64::from(rows_max)).all(db).await?;
     let mut blobs = Vec::new();
-    for (_, location) in &rows {
+    for (_, location, map) in &rows {
         if let SourceLocation::Blob { tenant, hash } = from_json("a source's location", location)? {
             blobs.push(BlobName::Source { tenant, hash });
         }
+        if let Some(map) = map {
+            blobs.push(BlobName::Result(from_json::<ResultRef>("a source's map", map)?.blob));
+        }
     }
     let next = match rows.last() {
-        Some(&(after, _)) => NamedCursor::Sources { after },
+        Some(&(after, ..)) => NamedCursor::Sources { after },
         None => NamedCursor::Pages { after: PageCursor::default() },
     };
     Ok(NamedBlobs { blobs, next: Some(next) })

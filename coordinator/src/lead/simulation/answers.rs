@@ -72,7 +72,7 @@ fn inspected(source: &SourceRef, pages_per_source: usize, dice: &mut Dice) -> So
         let pages = vec![page; pages_per_source];
         SourceResult::Inspected(SourceFacts { kind: SourceKind::Tiff, pages, signed: false })
     };
-    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), result }
+    SourceReport { source: source.id, hash: Some(ContentHash::of(b"x")), map: None, result }
 }
 
 fn read(dice: &mut Dice) -> PageResult {

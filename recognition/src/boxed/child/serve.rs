@@ -1,18 +1,16 @@
 //! What a locked child does with requests.
-#![allow(unsafe_code, reason = "maps a file that others may change")]
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
-use memmap2::MmapOptions;
 use pagemill_domain::limits::Limits;
-use pagemill_domain::scan::{PageDefect, Rejection};
+use pagemill_domain::scan::PageDefect;
 
+use super::mapped::map;
 use super::{ChildError, receive, send};
 use crate::boxed::frame::FrameError;
 use crate::boxed::protocol::{Answer, Failure, Request};
 use crate::reader::{Reader, Reading, debug_picture};
-use crate::source::{Source, SourceBytes};
+use crate::source::Source;
 
 /// A child that is ready and locked.
 pub(super) struct Served<'a> {
@@ -45,11 +43,11 @@ impl Served<'_> {
 
     fn answer(&mut self, request: Request, descriptor: Option<OwnedFd>) -> Result<Answer, Failure> {
         match request {
-            Request::Open { bytes } => {
+            Request::Open { bytes, holes } => {
                 let file =
                     descriptor.ok_or_else(|| Failure::Misused("no descriptor came with Open".into()))?;
                 self.source = None;
-                let mapped = map(&file, bytes, &self.limits).map_err(Failure::Rejected)?;
+                let mapped = map(&file, bytes, &holes, &self.limits).map_err(Failure::Rejected)?;
                 self.source = Some(Source::open(mapped, &self.limits).map_err(Failure::Rejected)?);
                 Ok(Answer::Opened)
             }
@@ -58,6 +56,7 @@ impl Served<'_> {
                 Ok(Answer::Closed)
             }
             Request::Inspect => Ok(Answer::Inspected(self.source()?.facts().clone())),
+            Request::Map => Ok(Answer::Mapped(self.source()?.page_ranges())),
             Request::Read { page, degraded } => {
                 let Reading { text, blank, stages } = self.read(page, degraded)?;
                 Ok(Answer::Read { text, blank, stages })
@@ -96,22 +95,4 @@ impl Served<'_> {
 /// The place of the page of that number.
 fn index(page: u32) -> Result<u32, Failure> {
     page.checked_sub(1).ok_or(Failure::Defect(PageDefect::Missing))
-}
-
-/// Maps a whole file; its descriptor is not needed afterwards.
-fn map(file: &OwnedFd, bytes: u64, limits: &Limits) -> Result<SourceBytes, Rejection> {
-    if bytes == 0 {
-        return Err(Rejection::Empty);
-    }
-    if bytes > limits.bytes_per_source_max {
-        return Err(Rejection::TooManyBytes { bytes });
-    }
-    let length = usize::try_from(bytes).map_err(|_| Rejection::TooManyBytes { bytes })?;
-    // SAFETY: the mapping is read-only and shares nothing with this process. Somebody else may change the file while it
-    // is mapped: bytes that change are one more form of hostile input, and a file that shrinks ends this child with
-    // SIGBUS, which costs one page. The box is there for both.
-    let mapped = unsafe { MmapOptions::new().len(length).map(file.as_raw_fd()) };
-    mapped
-        .map(|mapped| Arc::new(mapped) as SourceBytes)
-        .map_err(|error| Rejection::Unreadable(error.to_string()))
 }

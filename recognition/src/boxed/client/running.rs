@@ -152,7 +152,8 @@ impl Running {
         self.close()?;
         sandbox::allow_source(self.live.pid(), &self.limits, source.bytes())
             .map_err(|error| End::Rubbish(format!("raise the memory limit: {error}")))?;
-        match self.request(Request::Open { bytes: source.bytes() }, Some(source.descriptor()))? {
+        let opening = Request::Open { bytes: source.bytes(), holes: source.holes().to_vec() };
+        match self.request(opening, Some(source.descriptor()))? {
             Answer::Opened => self.open = Some(source.clone()),
             other => return Err(unexpected(&other).into()),
         }

@@ -15,10 +15,10 @@ use super::payload::last_filter;
 use super::{jbig2, jpx};
 
 /// Objects below one page's resources that are looked at; beyond it the page is refused.
-const OBJECTS_PER_PAGE_MAX: usize = 50_000;
+pub(super) const OBJECTS_PER_PAGE_MAX: usize = 50_000;
 
 /// Nesting of one page's resources.
-const DEPTH_MAX: usize = 100;
+pub(super) const DEPTH_MAX: usize = 100;
 
 /// Columns of a fax image that does not say (ISO 32000-1 table 11).
 pub(super) const FAX_COLUMNS: u32 = 1_728;
@@ -64,22 +64,7 @@ impl Bounds {
 
     fn check(&mut self, page: &Page<'_>, scope: Scope) -> Result<(), PageDefect> {
         let mut walk = Walk { bounds: self, xref: page.xref(), scope, objects: 0 };
-        let resources = page.resources();
-        let roots = [
-            &resources.x_objects,
-            &resources.fonts,
-            &resources.patterns,
-            &resources.color_spaces,
-            &resources.shadings,
-            &resources.ext_g_states,
-        ];
-        let is_safe = page.raw().get::<Object>("Contents").is_none_or(|contents| walk.object(contents, 0))
-            && roots.iter().all(|root| walk.dict(root, 0))
-            && page.raw().get::<Array>("Annots").is_none_or(|annotations| {
-                annotations
-                    .iter::<Dict>()
-                    .all(|annotation| annotation.get::<Dict>("AP").is_none_or(|forms| walk.dict(&forms, 0)))
-            });
+        let is_safe = painted_with(page).all(|object| walk.object(object, 0));
         if is_safe { Ok(()) } else { Err(too_large()) }
     }
 
@@ -139,6 +124,31 @@ impl Bounds {
             _ => estimate <= self.estimated_bytes_max,
         }
     }
+}
+
+/// What a page is painted with: its content, its resources, the appearances of its annotations.
+pub(super) fn painted_with<'a>(page: &Page<'a>) -> impl Iterator<Item = Object<'a>> + use<'a> {
+    let resources = page.resources();
+    let resources = [
+        &resources.x_objects,
+        &resources.fonts,
+        &resources.patterns,
+        &resources.color_spaces,
+        &resources.shadings,
+        &resources.ext_g_states,
+    ]
+    .map(|dict| Object::Dict(dict.clone()));
+    let annotations = page.raw().get::<Array>("Annots").unwrap_or_default();
+    let appearances: Vec<Dict> =
+        annotations.iter::<Dict>().filter_map(|annotation| annotation.get("AP")).collect();
+    let contents = page.raw().get::<Object>("Contents");
+    contents.into_iter().chain(resources).chain(appearances.into_iter().map(Object::Dict))
+}
+
+/// The entries of a dictionary that painting may read: not those that lead away from the page.
+pub(super) fn painting_entries<'a>(dict: &Dict<'a>) -> impl Iterator<Item = MaybeRef<Object<'a>>> {
+    const ELSEWHERE: [&[u8]; 6] = [b"Parent", b"P", b"Dest", b"Metadata", b"StructParents", b"PieceInfo"];
+    dict.entries().filter(|(key, _)| !ELSEWHERE.contains(&key.as_ref())).map(|(_, value)| value)
 }
 
 /// The defect of a page that asks for too much.
@@ -212,11 +222,7 @@ impl<'a> Walk<'_, 'a> {
     }
 
     fn dict(&mut self, dict: &Dict<'a>, depth: usize) -> bool {
-        // What leads away from the page, and what painting never reads.
-        const ELSEWHERE: [&[u8]; 6] = [b"Parent", b"P", b"Dest", b"Metadata", b"StructParents", b"PieceInfo"];
-        dict.entries()
-            .filter(|(key, _)| !ELSEWHERE.contains(&key.as_ref()))
-            .all(|(_, value)| self.maybe_ref(value, depth))
+        painting_entries(dict).all(|value| self.maybe_ref(value, depth))
     }
 
     fn maybe_ref(&mut self, object: MaybeRef<Object<'a>>, depth: usize) -> bool {

@@ -15,6 +15,7 @@ mod plan;
 mod render;
 mod rows;
 mod signature;
+mod stored;
 mod survey;
 mod text;
 mod text_lines;

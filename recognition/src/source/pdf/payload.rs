@@ -56,7 +56,7 @@ pub(super) fn of_stream<'a>(
 }
 
 /// Where `part` stands inside `whole`.
-fn position(whole: &[u8], part: &[u8]) -> Option<(u64, u64)> {
+pub(super) fn position(whole: &[u8], part: &[u8]) -> Option<(u64, u64)> {
     let offset = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
     (offset + part.len() <= whole.len()).then_some((offset as u64, part.len() as u64))
 }

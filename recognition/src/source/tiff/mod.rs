@@ -10,9 +10,11 @@ use std::collections::HashSet;
 
 use pagemill_domain::limits::Limits;
 use pagemill_domain::scan::{PageDefect, PageFacts, Rejection};
+use pagemill_domain::source_map::{ByteRange, union};
 
 use self::directory::{Tiff, tag};
 pub(crate) use self::layout::{Compression, Layout};
+use super::BULK_BYTES_MIN;
 use super::header::defective;
 
 /// Where the pages of a file stand.
@@ -62,6 +64,21 @@ impl TiffPages {
         let (tiff, _) = Tiff::open(bytes).ok_or(PageDefect::Missing)?;
         let directory = tiff.directory(offset).ok_or(PageDefect::Missing)?;
         Ok((tiff, Layout::read(&tiff, &directory)?))
+    }
+
+    /// The bulk of each page: its strips or tiles.
+    pub(crate) fn page_ranges(&self, bytes: &[u8]) -> Vec<Vec<ByteRange>> {
+        let chunks = |page| match self.layout(bytes, page) {
+            Ok((_, layout)) => layout.chunks,
+            // It needs nothing: it can't be read.
+            Err(_) => Vec::new(),
+        };
+        let bulk = |page| {
+            let ranges = chunks(page).into_iter().map(|(offset, length)| ByteRange { offset, length });
+            let inside = ranges.filter(|range| range.end() <= bytes.len() as u64);
+            union(inside).into_iter().filter(|range| range.length >= BULK_BYTES_MIN).collect()
+        };
+        (0..self.len()).map(bulk).collect()
     }
 
     /// The facts of a page.
