@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 pub mod balancer;
 pub mod baseline;
+pub mod bundles;
 pub mod cluster;
 pub mod dice;
 pub mod frames;

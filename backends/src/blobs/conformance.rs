@@ -13,6 +13,8 @@ use pagemill_domain::shard::{ResultRef, SourceLocation};
 use super::bucket::PART_BYTES;
 use super::{BlobError, Blobs};
 
+mod mapped;
+
 /// What every kind of blobs promises.
 pub(super) async fn run(blobs: &dyn Blobs) {
     results_come_back_and_are_checked(blobs).await;
@@ -28,6 +30,8 @@ pub(super) async fn run_cluster(blobs: &Arc<dyn Blobs>) {
     large_blobs_go_in_parts(blobs.as_ref()).await;
     many_may_put_the_same(blobs).await;
     artifacts_are_what_their_hash_says(blobs.as_ref()).await;
+    mapped::pages_are_fetched_alone(blobs.as_ref()).await;
+    mapped::a_page_that_is_not_what_was_mapped_is_not_served(blobs.as_ref()).await;
 }
 
 pub(super) fn result(blob: ContentHash, bytes: &[u8]) -> ResultRef {

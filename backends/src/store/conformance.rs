@@ -54,6 +54,7 @@ pub(crate) const CHECKS: &[Check] = &[
     check!(what_nobody_took_is_handed_back_uncounted),
     check!(pages_that_were_not_reached_are_handed_back),
     check!(named::every_blob_that_rows_name_is_listed),
+    check!(named::a_source_s_map_goes_with_its_pages),
     check!(leadership::one_challenger_takes_over),
     check!(leadership::a_deposed_leader_writes_nothing),
     check!(leadership::beats_renew_leases_and_tell_what_was_dropped),
@@ -124,6 +125,12 @@ fn recognised() -> PageResult {
     PageResult::Recognised { result, summary: PageSummary::default() }
 }
 
+/// Where the map of each source that [`answer`] inspects lies.
+fn map() -> ResultRef {
+    let hash = ContentHash::of(b"map");
+    ResultRef { blob: hash, offset: 0, length: 3, hash }
+}
+
 fn crashed() -> PageResult {
     PageResult::Fault(Fault::Crashed { how: "signal 11".into() })
 }
@@ -157,7 +164,7 @@ fn answer_with(
             let inspect = |source: &SourceRef| SourceReport {
                 source: source.id,
                 hash: Some(ContentHash::of(content)),
-                map: None,
+                map: Some(map()),
                 result: SourceResult::Inspected(facts.clone()),
             };
             Report::Inspected(sources.iter().map(inspect).collect())

@@ -124,7 +124,7 @@ impl BoxClient {
     /// What the headers of a source say.
     pub fn inspect(&mut self, source: &SourceFile) -> Answered<SourceFacts> {
         let limits = self.options.limits.clone();
-        self.ask(source, Request::Inspect, |answer| match answer {
+        self.ask(source, &Request::Inspect, |answer| match answer {
             Answer::Inspected(facts) => check::source_facts(&facts, &limits).map(|()| facts),
             other => Err(unexpected(&other)),
         })
@@ -132,7 +132,7 @@ impl BoxClient {
 
     /// Which bytes each page of a source needs; `None` where it can't be told.
     pub fn map(&mut self, source: &SourceFile) -> Answered<Option<Vec<Vec<ByteRange>>>> {
-        self.ask(source, Request::Map, |answer| match answer {
+        self.ask(source, &Request::Map, |answer| match answer {
             Answer::Mapped(ranges) => check::page_ranges(ranges.as_deref(), source.bytes()).map(|()| ranges),
             other => Err(unexpected(&other)),
         })
@@ -140,7 +140,7 @@ impl BoxClient {
 
     /// Reads page `page` (from 1) of a source; `degraded` as the last try before the page is given up.
     pub fn read(&mut self, source: &SourceFile, page: u32, degraded: bool) -> Answered<Reading> {
-        self.ask(source, Request::Read { page, degraded }, |answer| match answer {
+        self.ask(source, &Request::Read { page, degraded }, |answer| match answer {
             Answer::Read { text, blank, stages } => {
                 check::page_text(&text).map(|()| Reading { text, blank, stages })
             }
@@ -151,7 +151,7 @@ impl BoxClient {
     /// Reads page `page` (from 1) of a source once more and draws what was seen, as a PNG. The child may be anything by
     /// then: look at the picture with a program that can bear a hostile one.
     pub fn draw(&mut self, source: &SourceFile, page: u32, degraded: bool) -> Answered<Vec<u8>> {
-        self.ask(source, Request::Draw { page, degraded }, |answer| match answer {
+        self.ask(source, &Request::Draw { page, degraded }, |answer| match answer {
             Answer::Drawn(picture) => Ok(picture),
             other => Err(unexpected(&other)),
         })
@@ -164,7 +164,7 @@ impl BoxClient {
         page: u32,
         deliverable: Deliverable,
     ) -> Answered<PageImage> {
-        self.ask(source, Request::Deliver { page, deliverable }, |answer| match answer {
+        self.ask(source, &Request::Deliver { page, deliverable }, |answer| match answer {
             Answer::Delivered(image) => check::page_image(&image, source.bytes()).map(|()| image),
             other => Err(unexpected(&other)),
         })
@@ -172,7 +172,7 @@ impl BoxClient {
 
     /// The text that page `page` (from 1) of a source has already; `None` where it has none.
     pub fn existing_text(&mut self, source: &SourceFile, page: u32) -> Answered<Option<PageText>> {
-        self.ask(source, Request::ExistingText { page }, |answer| match answer {
+        self.ask(source, &Request::ExistingText { page }, |answer| match answer {
             Answer::ExistingText(text) => text.iter().try_for_each(check::page_text).map(|()| text),
             other => Err(unexpected(&other)),
         })
@@ -187,7 +187,7 @@ impl BoxClient {
     fn ask<T>(
         &mut self,
         source: &SourceFile,
-        request: Request,
+        request: &Request,
         accept: impl FnOnce(Answer) -> Result<T, Rubbish>,
     ) -> Answered<T> {
         let mut running = match self.take_running() {

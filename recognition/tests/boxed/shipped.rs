@@ -39,6 +39,7 @@ pub(crate) fn tests() -> Vec<Trial> {
             bad_sources_are_rejected_and_bad_pages_are_defects,
         ),
         test("a_file_that_shrinks_costs_one_page", a_file_that_shrinks_costs_one_page),
+        test("a_hole_is_never_taken_for_zeros", a_hole_is_never_taken_for_zeros),
         test("a_missing_model_is_named_at_the_start", a_missing_model_is_named_at_the_start),
         test("children_die_with_their_worker", children_die_with_their_worker),
         test("a_child_keeps_no_descriptor_of_its_worker", a_child_keeps_no_descriptor_of_its_worker),
@@ -200,4 +201,57 @@ fn a_child_keeps_no_descriptor_of_its_worker() {
     drop(writer);
     // Children of other tests may have inherited it, too; they soon end.
     assert_ends(reader, "the child holds what it inherited");
+}
+
+/// Two pages of one strip each, of 16 KiB of grey.
+fn tiff_of_two_pages() -> Vec<u8> {
+    let strip = |page: u8| (0..128_u32 * 128).map(move |at| (at * 7 % 251) as u8 ^ page);
+    let mut file = b"II*\0\0\0\0\0".to_vec();
+    let strips = [8_u32, 8 + 128 * 128];
+    file.extend(strip(1).chain(strip(99)));
+    let mut link = 4;
+    for at in strips {
+        let directory = file.len() as u32;
+        file[link..link + 4].copy_from_slice(&directory.to_le_bytes());
+        let entries =
+            [(256, 128), (257, 128), (258, 8), (259, 1), (262, 1), (273, at), (278, 128), (279, 128 * 128)];
+        file.extend((entries.len() as u16).to_le_bytes());
+        for (tag, value) in entries {
+            let entry: [&[u8]; 4] = [
+                &u16::to_le_bytes(tag),
+                &4_u16.to_le_bytes(),
+                &1_u32.to_le_bytes(),
+                &u32::to_le_bytes(value),
+            ];
+            file.extend(entry.concat());
+        }
+        link = file.len();
+        file.extend([0; 4]);
+    }
+    file
+}
+
+fn a_hole_is_never_taken_for_zeros() {
+    let bytes = tiff_of_two_pages();
+    let mut client = BoxClient::new(options());
+    let whole = source_of(&bytes);
+    assert!(whole.is_whole());
+    let expected = client.deliver(&whole, 1, Deliverable::Pdf14).result.unwrap();
+    let outside = Source::open(Arc::new(bytes.clone()), &Limits::default()).unwrap().page_ranges().unwrap();
+    let ranges = client.map(&whole).result.unwrap().unwrap();
+    assert_eq!(ranges, outside);
+
+    let [hole] = ranges[1][..] else { panic!("one strip: {ranges:?}") };
+    let mut holed = bytes;
+    holed[hole.offset as usize..hole.end() as usize].fill(0);
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&holed).unwrap();
+    let part = SourceFile::with_holes(file, &[hole]).unwrap();
+    assert_eq!(client.deliver(&part, 1, Deliverable::Pdf14).result.unwrap(), expected);
+    let missing = client.deliver(&part, 2, Deliverable::Pdf14).result;
+    assert!(
+        matches!(&missing, Err(BoxError::Fault(Fault::Crashed { how })) if how.contains("SIGSEGV")),
+        "{missing:?}"
+    );
+    assert!(client.deliver(&whole, 2, Deliverable::Pdf14).result.is_ok(), "the whole has it");
 }

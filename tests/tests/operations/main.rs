@@ -1,5 +1,5 @@
 //! What an admin does to a cluster at work, each beside the same run without a cluster: backup and restore, a rolling
-//! upgrade, and a cluster that is locked down.
+//! upgrade, a cluster that is locked down, and sources that many workers share.
 #![allow(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::time::Duration;
@@ -8,6 +8,7 @@ use pagemill_tests::baseline::Baseline;
 
 mod backup;
 mod from_nothing;
+mod large_sources;
 mod logs;
 mod secured;
 mod upgrade;

@@ -41,7 +41,9 @@ pub(super) fn map(
 
 /// Takes the right to read away from the pages of memory that lie wholly in a hole.
 fn close_holes(mapped: &Mmap, holes: &[ByteRange]) -> std::io::Result<()> {
-    let page = rustix::param::page_size();
+    // SAFETY: the call has no preconditions, and a locked child may make it: the answer comes from the program's start.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })
+        .map_err(|_| std::io::Error::last_os_error())?;
     for hole in holes {
         let end = (hole.end() as usize).min(mapped.len()) / page * page;
         let start = (hole.offset as usize).div_ceil(page) * page;

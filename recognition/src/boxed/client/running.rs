@@ -139,7 +139,7 @@ impl Running {
     }
 
     /// Asks about a source, which is opened first unless it is open.
-    pub(super) fn ask(&mut self, source: &SourceFile, request: Request) -> Result<Answer, Unanswered> {
+    pub(super) fn ask(&mut self, source: &SourceFile, request: &Request) -> Result<Answer, Unanswered> {
         self.open(source)?;
         self.pages += 1;
         self.request(request, None)
@@ -153,7 +153,7 @@ impl Running {
         sandbox::allow_source(self.live.pid(), &self.limits, source.bytes())
             .map_err(|error| End::Rubbish(format!("raise the memory limit: {error}")))?;
         let opening = Request::Open { bytes: source.bytes(), holes: source.holes().to_vec() };
-        match self.request(opening, Some(source.descriptor()))? {
+        match self.request(&opening, Some(source.descriptor()))? {
             Answer::Opened => self.open = Some(source.clone()),
             other => return Err(unexpected(&other).into()),
         }
@@ -164,7 +164,7 @@ impl Running {
     pub(super) fn close(&mut self) -> Result<(), Unanswered> {
         match self.open.take() {
             None => Ok(()),
-            Some(_) => match self.request(Request::Close, None)? {
+            Some(_) => match self.request(&Request::Close, None)? {
                 Answer::Closed => Ok(()),
                 other => Err(unexpected(&other).into()),
             },
@@ -173,10 +173,10 @@ impl Running {
 
     fn request(
         &mut self,
-        request: Request,
+        request: &Request,
         descriptor: Option<BorrowedFd<'_>>,
     ) -> Result<Answer, Unanswered> {
-        let request = frame::encode(&request, message_bytes_max(&self.limits))
+        let request = frame::encode(request, message_bytes_max(&self.limits))
             .map_err(|error| End::Rubbish(error.to_string()))?;
         let body = self.live.exchange(&request, descriptor, budget(&self.limits))?;
         match decode::<Result<Answer, Failure>>(&body)? {

@@ -6,6 +6,7 @@ mod pdf_fixtures;
 mod pdf_images;
 mod pdf_pages;
 mod png;
+mod stored;
 mod tiff;
 
 use std::sync::Arc;
