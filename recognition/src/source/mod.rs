@@ -44,9 +44,11 @@ use self::tiff::TiffPages;
 use crate::planes::Planes;
 use crate::scan::{Scan, Sheet, SheetSamples};
 
-/// Bytes of coded samples that are worth a hole where they are not needed. At least two pages of memory, so that one lies
-/// wholly inside: reading a hole must not go unnoticed.
+/// Bytes of coded samples that are worth a hole where they are not needed.
 pub(crate) const BULK_BYTES_MIN: u64 = 8 << 10;
+
+/// Holes begin and end with pages of memory, so that no byte of one can be read (see [`crate::boxed`]).
+const HOLE_UNIT_BYTES: u64 = 4 << 10;
 
 /// A source's bytes: a mapped file, or bytes in memory.
 pub type SourceBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -85,16 +87,18 @@ impl Source {
         })
     }
 
-    /// The bulk of each page: where the coded samples stand that it alone needs, or shares with few. `None` where that
-    /// can't be told.
+    /// The bulk of each page: where the coded samples stand that it alone needs, or shares with few, in whole pages of
+    /// memory. `None` where that can't be told.
     pub fn page_ranges(&self) -> Option<Vec<Vec<ByteRange>>> {
-        guarded(|| match &self.content {
+        let pages = guarded(|| match &self.content {
             Content::Tiff(pages) => Some(pages.page_ranges(self.bytes())),
             Content::Pdf(file) => file.page_ranges(),
             Content::Jpeg(_) | Content::Png(_) => None,
         })
-        .ok()?
-        .filter(|pages| source_map::are_sound(pages, self.bytes().len() as u64))
+        .ok()??;
+        let pages: Vec<Vec<ByteRange>> =
+            pages.into_iter().map(|ranges| ranges.into_iter().filter_map(whole_units).collect()).collect();
+        source_map::are_sound(&pages, self.bytes().len() as u64).then_some(pages)
     }
 
     /// The page as displayed, at full resolution.
@@ -289,6 +293,13 @@ impl Content {
     fn is_signed(&self) -> bool {
         matches!(self, Self::Pdf(file) if file.is_signed())
     }
+}
+
+/// What of a range can become a hole.
+fn whole_units(range: ByteRange) -> Option<ByteRange> {
+    let offset = range.offset.next_multiple_of(HOLE_UNIT_BYTES);
+    let length = (range.end() / HOLE_UNIT_BYTES * HOLE_UNIT_BYTES).checked_sub(offset)?;
+    (length > 0).then_some(ByteRange { offset, length })
 }
 
 fn guarded_page<T>(read: impl FnOnce() -> Result<T, PageDefect>) -> Result<T, PageDefect> {

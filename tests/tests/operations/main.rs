@@ -10,6 +10,7 @@ mod backup;
 mod from_nothing;
 mod large_sources;
 mod logs;
+mod parts;
 mod secured;
 mod upgrade;
 

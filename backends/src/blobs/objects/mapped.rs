@@ -21,8 +21,9 @@ use super::{ObjectBlobs, cache_key, to_read};
 /// Bytes of one request, and so of what is held in memory at once.
 const REQUEST_BYTES_MAX: u64 = 8 << 20;
 
-/// Bytes between two ranges that are fetched along with them rather than cost another request.
-const GAP_BYTES_MAX: u64 = 4 << 10;
+/// Bytes between two ranges that are fetched along with them rather than cost another request: what stands between two
+/// images, and their edges, which are shared.
+const GAP_BYTES_MAX: u64 = 16 << 10;
 
 /// Where a source's bytes are fetched from.
 struct Origin<'a> {

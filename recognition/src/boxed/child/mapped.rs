@@ -39,16 +39,16 @@ pub(super) fn map(
         .map_err(|error| Rejection::Unreadable(error.to_string()))
 }
 
-/// Takes the right to read away from the pages of memory that lie wholly in a hole.
+/// Takes the right to read away from holes. One that does not begin and end with a page of memory is refused (the kernel's
+/// pages may be larger than those of the worker that mapped the source): its edges could be read.
 fn close_holes(mapped: &Mmap, holes: &[ByteRange]) -> std::io::Result<()> {
     // SAFETY: the call has no preconditions, and a locked child may make it: the answer comes from the program's start.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) })
         .map_err(|_| std::io::Error::last_os_error())?;
     for hole in holes {
-        let end = (hole.end() as usize).min(mapped.len()) / page * page;
-        let start = (hole.offset as usize).div_ceil(page) * page;
-        if start >= end {
-            continue;
+        let (start, end) = (hole.offset as usize, hole.end() as usize);
+        if start >= end || end > mapped.len() || !start.is_multiple_of(page) || !end.is_multiple_of(page) {
+            return Err(std::io::Error::other("a hole that can't be closed"));
         }
         // SAFETY: the range lies inside the mapping and begins and ends with a page. Nothing refers into it yet: the
         // mapping was made a moment ago.

@@ -45,7 +45,7 @@ fn each_page_is_read_alone(file: &[u8], pages: u32) {
         let alone = with_page_alone(file, &map, number);
         let missing: u64 = map.holes(|page| page == number).iter().map(|hole| hole.length).sum();
         let others = file.len() as u64 / u64::from(pages) * u64::from(pages - 1);
-        assert!(missing > others * 2 / 3, "the others' images are holes: {missing}");
+        assert!(missing > others / 2, "the others' images are holes: {missing}");
         let alone = open(alone);
         assert_eq!(alone.facts().pages.len(), pages as usize);
         let (read, whole) = (alone.decode(number - 1).unwrap(), source.decode(number - 1).unwrap());
@@ -103,7 +103,7 @@ fn an_image_that_all_pages_have_belongs_to_each() {
     }
     let map = map(&open(file.finish()));
     assert_eq!(map.pages[0], map.pages[1]);
-    assert_eq!(map.pages[0].ranges[0].length, 160 * 120);
+    assert!(map.pages[0].ranges[0].length > 160 * 120 - 2 * HOLE_UNIT_BYTES);
 }
 
 #[test]
