@@ -32,7 +32,10 @@
 //! | opening another source, its headers, closing it | 80 µs on the clock |
 //! | an answer that carries bytes | 1.7 ms CPU of the worker for a MB |
 //! | seccomp, while Tesseract's OpenMP makes 190,000 calls of `futex` a page | 18 ms CPU of 1,050 |
-//! | peak after three A4 pages of 300 dpi in colour | 123 MB |
+//!
+//! Peak over A4 pages of 300 dpi, on a Xeon, Tesseract 5.3: 71 MB for 32 JPEGs, half of them in colour, of which 24 are the
+//! program and its libraries and 34 orientation's tables at the start; 139 MB for PNG and 143 MB for TIFF in colour, whose samples
+//! are decoded whole.
 
 pub mod check;
 pub mod child;

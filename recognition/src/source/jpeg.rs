@@ -129,7 +129,7 @@ pub(crate) fn decode_planes(bytes: &[u8], header: &JpegHeader) -> Result<Option<
     if header.components == 4 {
         return Ok(None);
     }
-    turbo::decode_planes(&terminated(bytes), (header.image.width, header.image.height))
+    turbo::decode_planes(terminated(bytes).into_owned(), (header.image.width, header.image.height))
 }
 
 /// Decodes four components to the inks that are stored, neither converted nor inverted.

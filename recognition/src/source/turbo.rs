@@ -113,10 +113,11 @@ pub(super) fn decode_inks(jpeg: &[u8], size: (u32, u32)) -> Result<Vec<u8>, Page
 }
 
 /// Decodes to the planes that are stored; `None` where they are not of luminance and colour, or sampled in a way that
-/// libjpeg-turbo has no name for.
-pub(super) fn decode_planes(jpeg: &[u8], size: (u32, u32)) -> Result<Option<Planes>, PageDefect> {
+/// libjpeg-turbo has no name for. The stream is owned: one in a mapped file could change its sampling once room for the planes
+/// was made.
+pub(super) fn decode_planes(jpeg: Vec<u8>, size: (u32, u32)) -> Result<Option<Planes>, PageDefect> {
     let decoder = Decoder::new()?;
-    let Some(subsampling) = decoder.subsampling(jpeg, size) else { return Ok(None) };
+    let Some(subsampling) = decoder.subsampling(&jpeg, size) else { return Ok(None) };
     let plane = |component: c_int| {
         // SAFETY: takes numbers and gives a number, -1 for those that mean nothing.
         let (width, height) = unsafe {
@@ -129,7 +130,8 @@ pub(super) fn decode_planes(jpeg: &[u8], size: (u32, u32)) -> Result<Option<Plan
     };
     let components = if subsampling.grey { 0..1 } else { 0..3 };
     let Some(mut planes) = components.map(plane).collect::<Option<Vec<Grey>>>() else { return Ok(None) };
-    attempt(|flags| decoder.run_planes(jpeg, &mut planes, size, flags))?;
+    attempt(|flags| decoder.run_planes(&jpeg, &mut planes, size, flags))?;
+    drop(jpeg);
     let mut planes = planes.into_iter();
     let luminance = planes.next();
     let chrominance = planes.next().zip(planes.next());
