@@ -10,9 +10,15 @@ use pagemill_tests::finish;
 
 use crate::{PAGES, PATIENCE, Scenario, recognised};
 
-/// Waits until a recognition process of the worker is at a page.
-fn wait_mid_page(worker: &Worker) {
-    wait_until("the worker is at a page", PATIENCE, || is_mid_page(worker));
+/// Waits until a recognition process is at a page; its worker. Whichever that is: one may take all pages. To be asked as soon
+/// as a job is submitted: a fast machine reads all of it in a second.
+fn wait_mid_page<'a>(cluster: &'a Cluster<'_>) -> &'a Worker {
+    let mut found = None;
+    wait_until("a worker is at a page", PATIENCE, || {
+        found = cluster.workers.iter().find(|worker| is_mid_page(worker));
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 fn is_mid_page(worker: &Worker) -> bool {
@@ -29,10 +35,10 @@ fn signal_all(processes: &[u32], name: &str) {
 #[test]
 fn a_worker_is_killed_in_the_middle_of_a_page() {
     let cluster = Cluster::start(Services::shared(), 1, 2);
-    let scenario = Scenario::begin(&cluster);
-    wait_mid_page(&cluster.workers[0]);
-    let children = cluster.workers[0].children();
-    cluster.workers[0].daemon.kill();
+    let scenario = Scenario::submit(&cluster);
+    let worker = wait_mid_page(&cluster);
+    let children = worker.children();
+    worker.daemon.kill();
     // Its recognition processes end with it.
     for child in children {
         wait_until("the child ends", PATIENCE, || !std::path::Path::new(&format!("/proc/{child}")).exists());
@@ -43,7 +49,7 @@ fn a_worker_is_killed_in_the_middle_of_a_page() {
 #[test]
 fn every_worker_is_killed_in_turn_until_the_job_is_done() {
     let cluster = Cluster::start(Services::shared(), 1, 2);
-    let scenario = Scenario::begin(&cluster);
+    let scenario = Scenario::submit(&cluster);
     let mut kills = 0;
     for worker in cluster.workers.iter().chain(&cluster.workers) {
         // A fast machine is done before each was killed twice.
@@ -106,9 +112,8 @@ fn j_a_page_takes_longer_than_the_broker_waits_for_an_acknowledgement() {
     rabbitmq.ctl(&["eval", "application:set_env(rabbit, channel_tick_interval, 1000)."]);
     let services = Services::of(&rabbitmq, shared::postgres(), shared::s3());
     let cluster = Cluster::start(services, 1, 1);
-    let scenario = Scenario::begin(&cluster);
-    let worker = &cluster.workers[0];
-    wait_mid_page(worker);
+    let scenario = Scenario::submit(&cluster);
+    let worker = wait_mid_page(&cluster);
     let children = worker.children();
     signal_all(&children, "-STOP");
     std::thread::sleep(Duration::from_secs(15));
@@ -150,11 +155,11 @@ fn a_worker_whose_disk_is_full_waits_for_room_and_costs_nothing() {
 #[test]
 fn a_worker_that_is_asked_to_end_hands_back_and_costs_nothing() {
     let cluster = Cluster::start(Services::shared(), 1, 2);
-    let scenario = Scenario::begin(&cluster);
-    wait_mid_page(&cluster.workers[0]);
+    let scenario = Scenario::submit(&cluster);
+    let worker = wait_mid_page(&cluster);
     let start = Instant::now();
-    let status = cluster.workers[0].daemon.terminate(PATIENCE);
-    assert_eq!(status.code(), Some(0), "{}", cluster.workers[0].daemon.log_tail());
+    let status = worker.daemon.terminate(PATIENCE);
+    assert_eq!(status.code(), Some(0), "{}", worker.daemon.log_tail());
     println!("SIGTERM to end: {:?}", start.elapsed());
     let run = scenario.finish(&cluster);
     assert_eq!((&run["losses"], &run["faults"]), (&0.into(), &0.into()));
