@@ -73,8 +73,9 @@ fn g_a_worker_sleeps_past_its_lease_and_counts_nothing_twice_when_it_wakes() {
     cluster.add_worker_in(&[], |command| {
         command.env("PAGEMILL_COORDINATOR_URL", format!("http://{}", coordinators.address()));
     });
-    let scenario = Scenario::begin(&cluster);
-    let sleeper = &cluster.workers[0];
+    let scenario = Scenario::submit(&cluster);
+    let sleeper = wait_mid_page(&cluster);
+    wait_until("it has a child", PATIENCE, || !sleeper.children().is_empty());
     // Its recognition process first: then the worker holds a shard that it can't finish, and stays so.
     let children = sleeper.children();
     signal_all(&children, "-STOP");
