@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A job on its way through a cluster.
 struct Scenario {
+    key: String,
     workplace: Workplace,
     submission: Submission,
 }
@@ -39,9 +40,14 @@ struct Scenario {
 impl Scenario {
     /// Submits the job and returns at once.
     fn submit(cluster: &Cluster<'_>) -> Self {
+        Self::submit_as(cluster, "scenario")
+    }
+
+    /// Submits the job under a key of its own, where a cluster is to have several.
+    fn submit_as(cluster: &Cluster<'_>, key: &str) -> Self {
         let workplace = BASELINE.scans();
-        let submission = cluster.submit(&workplace, "scenario", &FLAGS);
-        Self { workplace, submission }
+        let submission = cluster.submit(&workplace, key, &FLAGS);
+        Self { key: key.to_owned(), workplace, submission }
     }
 
     /// Submits the job and waits until pages of it were recognised.
@@ -56,7 +62,7 @@ impl Scenario {
         let mut finished = self.submission.finish(cluster);
         if finished.exit == UNREACHABLE {
             // No part of the cluster has to answer while it is dead; the same command goes on.
-            finished = cluster.submit(&self.workplace, "scenario", &FLAGS).finish(cluster);
+            finished = cluster.submit(&self.workplace, &self.key, &FLAGS).finish(cluster);
         }
         assert_eq!(finished.exit, 0, "{}{}\n{}", finished.stdout, finished.stderr, cluster.logs());
         let run = BASELINE.assert_same(&self.workplace);

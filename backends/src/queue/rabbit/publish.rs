@@ -8,7 +8,7 @@ use std::task::Poll;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation, Connection};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Duration, Instant, timeout};
 
 use super::super::QueueError;
 use super::envelope::Sealed;
@@ -17,6 +17,13 @@ use super::topology;
 
 /// Messages of one adapter that wait for their confirm; more wait for their turn.
 const IN_FLIGHT_MAX: usize = 1_024;
+
+/// Age from which a channel is given up whose message was refused.
+///
+/// RabbitMQ 3.10 chooses at a channel's first message to which node it sends those of a queue. Where that one has just died
+/// it refuses all that this channel brings as if the queue were full, until the node is back; another channel finds the
+/// queue's next leader. Queues that are full indeed cost a channel now and then.
+const REFUSED_CHANNEL_AGE_MIN: Duration = Duration::from_secs(1);
 
 /// Publishes for all callers of an adapter.
 pub(super) struct Publisher {
@@ -27,7 +34,14 @@ pub(super) struct Publisher {
 /// A connection with its channel in confirm mode.
 pub(super) struct Publishing {
     connection: Arc<Connection>,
+    confirming: Mutex<Arc<Confirming>>,
+    renewing: tokio::sync::Mutex<()>,
+}
+
+/// A channel in confirm mode. Closed when the last message on it is answered.
+struct Confirming {
     channel: Channel,
+    opened: Instant,
     turn: Mutex<()>,
 }
 
@@ -35,9 +49,8 @@ impl Role for Publishing {
     const NAME: &'static str = "publishing";
 
     async fn begin(connection: Arc<Connection>) -> lapin::Result<Self> {
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { connection, channel, turn: Mutex::default() })
+        let confirming = Mutex::new(Arc::new(Confirming::open(&connection).await?));
+        Ok(Self { connection, confirming, renewing: tokio::sync::Mutex::default() })
     }
 
     fn connection(&self) -> &Connection {
@@ -45,7 +58,7 @@ impl Role for Publishing {
     }
 
     fn is_well(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
+        self.connection.status().connected() && self.confirming().channel.status().connected()
     }
 }
 
@@ -60,9 +73,10 @@ impl Publisher {
         self.link.ready()?;
         let _place = self.in_flight.acquire().await.map_err(|_| QueueError::Closed)?;
         let publishing = self.link.ready()?;
+        let confirming = publishing.confirming();
         let confirmed = tokio::select! {
             biased;
-            confirmed = timeout(ANSWER_WAIT, publishing.send(&message)) => confirmed,
+            confirmed = timeout(ANSWER_WAIT, confirming.send(&message)) => confirmed,
             error = self.link.failed(&publishing) => return Err(error),
         };
         match confirmed {
@@ -74,6 +88,10 @@ impl Publisher {
                 Err(QueueError::Unavailable { action, why })
             }
             Ok(Ok(Confirmation::Nack(_))) => {
+                match timeout(ANSWER_WAIT, publishing.renew(&confirming)).await {
+                    Ok(renewed) => renewed.map_err(|error| topology::explain(action, &error))?,
+                    Err(_) => self.link.suspect(),
+                }
                 Err(QueueError::Full { action, why: format!("queue {} is full", message.queue) })
             }
             Ok(Err(error)) => Err(topology::explain(action, &error)),
@@ -86,6 +104,30 @@ impl Publisher {
 }
 
 impl Publishing {
+    fn confirming(&self) -> Arc<Confirming> {
+        Arc::clone(&self.confirming.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens another channel in place of one that refuses messages.
+    async fn renew(&self, refusing: &Arc<Confirming>) -> lapin::Result<()> {
+        let _turn = self.renewing.lock().await;
+        let is_renewed = !Arc::ptr_eq(&self.confirming(), refusing);
+        if is_renewed || refusing.opened.elapsed() < REFUSED_CHANNEL_AGE_MIN {
+            return Ok(());
+        }
+        let next = Arc::new(Confirming::open(&self.connection).await?);
+        *self.confirming.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
+    }
+}
+
+impl Confirming {
+    async fn open(connection: &Connection) -> lapin::Result<Self> {
+        let channel = connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self { channel, opened: Instant::now(), turn: Mutex::default() })
+    }
+
     async fn send(&self, message: &Sealed) -> lapin::Result<Confirmation> {
         let options = BasicPublishOptions { mandatory: true, immediate: false };
         let properties = message.properties.clone();
