@@ -114,7 +114,7 @@ impl Reader {
         models.check(recipe)?;
         prepare::quiet_leptonica();
         let orientation =
-            if recipe.clean_up.orientation { Some(OrientationDetector::load(models)?) } else { None };
+            if recipe.clean_up.orientation { Some(OrientationDetector::open(models)?) } else { None };
         Ok(Self {
             engine: match choice::native(recipe, models)? {
                 Some(native) => Box::new(native),
@@ -129,19 +129,11 @@ impl Reader {
         })
     }
 
-    /// Reads a page that is drawn in code, orientation detection included, so that whatever the libraries set up on
-    /// first use is set up.
+    /// Reads a page that is drawn in code, so that whatever the libraries set up on first use is set up.
     pub fn warm_up(&mut self) {
-        let Some(scan) = built_in_page::scan() else { return };
-        let sheet = Sheet::from(scan);
-        let prepared = prepare::reduce(&sheet, &self.clean_up);
-        if let Some(orientation) = &mut self.orientation {
-            orientation.detect(&prepared.grey, prepared.dpi);
-        }
-        // What is read there does not matter, and a failure shows again on the first page, where it is reported.
-        let _ = self.read(sheet);
-        if let Some(orientation) = &mut self.orientation {
-            orientation.rest();
+        if let Some(scan) = built_in_page::scan() {
+            // What is read there does not matter, and a failure shows again on the first page, where it is reported.
+            let _ = self.read(Sheet::from(scan));
         }
     }
 

@@ -25,4 +25,4 @@ mod snap;
 
 pub use engine::{LineReading, NativeEngine, ReadAlternative, ReadCharacter, ReadWord};
 pub use line::{CROP_SIDE_MAX, GreyLine, LINE_WIDTH_MAX, LineError};
-pub use model::{MODEL_BYTES_MAX, ModelError};
+pub use model::{MODEL_BYTES_MAX, ModelError, is_whole};

@@ -91,6 +91,11 @@ impl<'a> Container<'a> {
         Ok(Self { components })
     }
 
+    /// Whether any component is present.
+    pub(super) fn has_any(&self) -> bool {
+        self.components.iter().any(Option::is_some)
+    }
+
     /// A component's bytes, if it is present.
     pub(super) fn get(&self, component: Component) -> Option<&'a [u8]> {
         self.components.get(component as usize).copied().flatten()

@@ -26,6 +26,12 @@ use container::Container;
 /// Largest model file that is read: `best` models of large scripts have 50 MB.
 pub const MODEL_BYTES_MAX: usize = 256 << 20;
 
+/// Whether a file is cut into components as a model is, up to its end.
+#[must_use]
+pub fn is_whole(file: &[u8]) -> bool {
+    Container::read(file).is_ok_and(|container| container.has_any())
+}
+
 /// What a model file holds for reading lines.
 #[derive(Debug)]
 pub(super) struct Model {
