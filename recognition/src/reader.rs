@@ -129,12 +129,14 @@ impl Reader {
         })
     }
 
-    /// Reads a page that is drawn in code, so that whatever the libraries set up on first use is set up.
+    /// Reads a page that is drawn in code, so that whatever the libraries set up on first use is set up; but for orientation
+    /// detection, which that page would ask for and few others do.
     pub fn warm_up(&mut self) {
-        if let Some(scan) = built_in_page::scan() {
-            // What is read there does not matter, and a failure shows again on the first page, where it is reported.
-            let _ = self.read(Sheet::from(scan));
-        }
+        let Some(scan) = built_in_page::scan() else { return };
+        let orientation = self.orientation.take();
+        // What is read there does not matter, and a failure shows again on the first page, where it is reported.
+        let _ = self.read(Sheet::from(scan));
+        self.orientation = orientation;
     }
 
     /// Reads a page. Its pixels are let go once they are grey: in colour they take more memory than all that follows.
