@@ -7,7 +7,7 @@
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use super::super::model::DenseKind;
-use super::table::{Numbers, TABLES, Tables, place};
+use super::table::{Numbers, PLACES_PER_UNIT, TABLES, Tables};
 
 /// Cell states stay within ±100, as in Tesseract.
 pub(super) const STATE_MAX: f32 = 100.0;
@@ -41,8 +41,7 @@ impl<K> Activations<K> {
     where
         K: Numbers<N>,
     {
-        let values = self.numbers.look_up(&self.tables.tanh, &x.map(place)).values();
-        std::array::from_fn(|lane| values[lane].copysign(x[lane]))
+        self.tanh_at(&x.map(place))
     }
 
     /// The logistic function 1 / (1 + e^-x).
@@ -51,31 +50,48 @@ impl<K> Activations<K> {
     where
         K: Numbers<N>,
     {
-        let values = self.numbers.look_up(&self.tables.logistic, &x.map(place)).values();
-        std::array::from_fn(|lane| if x[lane] < 0.0 { 1.0 - values[lane] } else { values[lane] })
+        self.sigmoid_at(&x.map(place))
     }
 
-    /// One step of cells' states: from the sums of input, input gate and forget gate, and the states before.
+    #[inline(always)]
+    fn tanh_at<const N: usize>(self, places: &[f32; N]) -> [f32; N]
+    where
+        K: Numbers<N>,
+    {
+        let values = self.numbers.look_up(&self.tables.tanh, places).values();
+        std::array::from_fn(|lane| values[lane].copysign(places[lane]))
+    }
+
+    #[inline(always)]
+    fn sigmoid_at<const N: usize>(self, places: &[f32; N]) -> [f32; N]
+    where
+        K: Numbers<N>,
+    {
+        let values = self.numbers.look_up(&self.tables.logistic, places).values();
+        std::array::from_fn(|lane| if places[lane] < 0.0 { 1.0 - values[lane] } else { values[lane] })
+    }
+
+    /// One step of cells' states: from the sums of input, input gate and forget gate, as [`place`]s, and the states before.
     #[inline(always)]
     pub(super) fn lstm_states<const N: usize>(self, sums: &[[f32; N]; 3], before: &[f32; N]) -> [f32; N]
     where
         K: Numbers<N>,
     {
         let [input, input_gate, forget_gate] = sums;
-        let (input, input_gate) = (self.tanh(input), self.sigmoid(input_gate));
-        let forget_gate = self.sigmoid(forget_gate);
+        let (input, input_gate) = (self.tanh_at(input), self.sigmoid_at(input_gate));
+        let forget_gate = self.sigmoid_at(forget_gate);
         std::array::from_fn(|lane| {
             clip(before[lane] * forget_gate[lane] + input[lane] * input_gate[lane], STATE_MAX)
         })
     }
 
-    /// What cells put out: from their states and the sums of the output gate.
+    /// What cells put out: from their states and the sums of the output gate, as [`place`]s.
     #[inline(always)]
     pub(super) fn lstm_outputs<const N: usize>(self, states: &[f32; N], output_gate: &[f32; N]) -> [f32; N]
     where
         K: Numbers<N>,
     {
-        let (outputs, output_gate) = (self.tanh(states), self.sigmoid(output_gate));
+        let (outputs, output_gate) = (self.tanh(states), self.sigmoid_at(output_gate));
         std::array::from_fn(|lane| outputs[lane] * output_gate[lane])
     }
 
@@ -107,6 +123,13 @@ impl<K> Activations<K> {
         });
         self.numbers.truncate(&rounded).map(|value| value as i8)
     }
+}
+
+/// Where the functions of `x` stand in their tables: a power of two away, so that a scale may be multiplied in its stead, with
+/// the same result to the last bit.
+#[inline(always)]
+pub(super) fn place(x: f32) -> f32 {
+    x * PLACES_PER_UNIT
 }
 
 /// Within ±`max`.
@@ -235,7 +258,8 @@ mod tests {
         for &input in &values {
             for &gate in &values {
                 for state in [-100.0, -1.0, 0.0, 0.3, 100.0] {
-                    let after = activations().lstm_states(&[[input], [gate], [gate]], &[state]);
+                    let after =
+                        activations().lstm_states(&[[place(input)], [place(gate)], [place(gate)]], &[state]);
                     let [output] = activations().lstm_outputs(&after, &[0.0]);
                     let open = logistic(f64::from(gate));
                     let expected = f64::from(state) * open + f64::from(input).tanh() * open;

@@ -120,8 +120,10 @@ impl<K: Kernel> Batch<K> {
         noise: &mut [Noise],
     ) -> Map {
         let mut output = dense.pooled_map(input, pooling);
+        let mut windows = Map::new(window.depth(input), std::iter::empty());
         for (index, noise) in noise.iter_mut().enumerate() {
-            dense.apply_pooled(self.kernel, &window.line(input, index, noise), pooling, &mut output, index);
+            window.apply_to(input, index, noise, &mut windows);
+            dense.apply_pooled(self.kernel, &windows, pooling, &mut output, index);
         }
         output
     }

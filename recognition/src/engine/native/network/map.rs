@@ -55,6 +55,15 @@ impl Map {
         Self { depth, extents, values: vec![ZERO; (first + ROWS) * stride(depth)] }
     }
 
+    /// Makes room for one line. What it held before is still in it.
+    pub(super) fn hold(&mut self, width: usize, height: usize) {
+        self.extents = vec![Extent { first: 0, width, height }];
+        let bytes = (width * height + ROWS) * self.stride();
+        if self.values.len() < bytes {
+            self.values.resize(bytes, ZERO);
+        }
+    }
+
     /// Bytes from row to row.
     pub(super) fn stride(&self) -> usize {
         stride(self.depth)

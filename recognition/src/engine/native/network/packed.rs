@@ -54,11 +54,15 @@ impl<K: Kernel, const VECTORS: usize> Packed<K, VECTORS> {
 }
 
 impl<K: Kernel> Packed<K, 4> {
-    /// The four gates of a recurrent layer: a group holds the gates of [`LANES`] units.
-    pub(super) fn gates(gates: &[Matrix], units: usize) -> Option<Self> {
+    /// The four gates of a recurrent layer, their values times `factor`: a group holds the gates of [`LANES`] units.
+    pub(super) fn gates(gates: &[Matrix], units: usize, factor: f32) -> Option<Self> {
         let gates: &[Matrix; 4] = gates.try_into().ok()?;
         let pack = |group: usize, vector: usize, lane: usize| (&gates[vector], group * LANES + lane);
-        Some(Self::new(gates[0].inputs, units.div_ceil(LANES), pack))
+        let mut packed = Self::new(gates[0].inputs, units.div_ceil(LANES), pack);
+        for scales in packed.groups.iter_mut().flat_map(|group| group.scales.as_flattened_mut()) {
+            *scales *= factor;
+        }
+        Some(packed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Recurrent layers over many sequences at once.
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
-use super::activation::Activations;
+use super::activation::{Activations, place};
 use super::kernel::{Aligned, Kernel, LANES, Lanes, Operation, ROWS};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
@@ -35,7 +35,7 @@ impl<K: Kernel> Recurrent<K> {
     /// Makes a layer ready; `None` for one of two dimensions.
     pub(super) fn new(layer: &Lstm) -> Option<Self> {
         Some(Self {
-            gates: Packed::gates(&layer.gates, layer.units)?,
+            gates: Packed::gates(&layer.gates, layer.units, place(1.0))?,
             units: layer.units,
             axis: layer.axis,
             backwards: if layer.axis == Axis::X { layer.from_right } else { layer.from_bottom },

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::super::line::ScaledLine;
 use super::super::model::{DenseKind, Matrix, Weights};
-use super::activation::{Activations, STATE_MAX, add_lanes, clip, softmax};
+use super::activation::{Activations, STATE_MAX, add_lanes, clip, place, softmax};
 use super::noise::Noise;
 use super::plan::{Axis, Lstm, Operation, Plan};
 use super::table::Plain;
@@ -298,8 +298,9 @@ fn advance<A: Arithmetic>(
                 let other = across.map(|cells| cells.states[unit]);
                 flat_cell(std::array::from_fn(|gate| sum(gate, unit)), state, other)
             } else {
-                let state = plain().lstm_states(&std::array::from_fn(|gate| [sum(gate, unit)]), &[state]);
-                (state[0], plain().lstm_outputs(&state, &[sum(3, unit)])[0])
+                let gate = |gate: usize| [place(sum(gate, unit))];
+                let state = plain().lstm_states(&std::array::from_fn(gate), &[state]);
+                (state[0], plain().lstm_outputs(&state, &gate(3))[0])
             }
         })
         .map(|(state, output)| (state, A::from_activation(output)))

@@ -8,17 +8,22 @@
 use std::sync::LazyLock;
 
 /// Entries for each unit of the argument.
-const SCALE: f32 = 256.0;
+pub(super) const PLACES_PER_UNIT: f32 = 256.0;
 /// From this place on both functions are 1 for Tesseract.
-const PLACES: f32 = 4095.0;
-/// Where those places lie instead: behind the entries there are two of 1.
-const BEYOND: f32 = 4096.0;
+pub(super) const LAST_PLACE: f32 = 4095.0;
 
-/// The last entry that a look-up begins with.
-pub(super) const LAST_ENTRY: i32 = BEYOND as i32;
+/// One entry. A kernel fetches both numbers as one of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
+pub(super) struct Entry {
+    /// The function's value at this place.
+    pub(super) value: f32,
+    /// By how much the next entry's is more.
+    pub(super) rise: f32,
+}
 
 /// The values of a function at places 0, 1/256, 2/256, …
-pub(super) type Table = [f32; BEYOND as usize + 2];
+pub(super) type Table = [Entry; LAST_PLACE as usize + 1];
 
 /// Both functions' tables.
 #[derive(Debug)]
@@ -32,25 +37,23 @@ pub(super) static TABLES: LazyLock<Tables> =
     LazyLock::new(|| Tables { tanh: table(libm::tanh), logistic: table(|x| 1.0 / (1.0 + libm::exp(-x))) });
 
 fn table(function: impl Fn(f64) -> f64) -> Table {
+    let value = |entry: usize| function(entry as f64 / f64::from(PLACES_PER_UNIT)) as f32;
     std::array::from_fn(|entry| {
-        if entry < BEYOND as usize { function(entry as f64 / f64::from(SCALE)) as f32 } else { 1.0 }
+        if entry == LAST_PLACE as usize {
+            Entry { value: 1.0, rise: 0.0 }
+        } else {
+            Entry { value: value(entry), rise: value(entry + 1) - value(entry) }
+        }
     })
-}
-
-/// Where in a table the value of |x| is found, in entries; never beyond [`BEYOND`].
-#[inline(always)]
-pub(super) fn place(x: f32) -> f32 {
-    let place = x.abs() * SCALE;
-    if place < PLACES { place } else { BEYOND }
 }
 
 /// What a table holds around some places.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Found<const N: usize> {
-    /// The entries at or before each place.
-    pub(super) below: [f32; N],
-    /// The entries after them.
-    pub(super) above: [f32; N],
+    /// The entries' values at or before each place.
+    pub(super) value: [f32; N],
+    /// What lies between them and the next ones.
+    pub(super) rise: [f32; N],
     /// The share of the way from the one to the other.
     pub(super) part: [f32; N],
 }
@@ -59,7 +62,7 @@ impl<const N: usize> Found<N> {
     /// The values on the straight lines between the entries.
     #[inline(always)]
     pub(super) fn values(&self) -> [f32; N] {
-        std::array::from_fn(|lane| self.below[lane] + (self.above[lane] - self.below[lane]) * self.part[lane])
+        std::array::from_fn(|lane| self.value[lane] + self.rise[lane] * self.part[lane])
     }
 }
 
@@ -71,7 +74,8 @@ pub(super) trait Numbers<const N: usize>: Copy {
     /// Sums times scales.
     fn scale(self, sums: &[i32; N], scales: &[f32; N]) -> [f32; N];
 
-    /// What `table` holds around places that [`place`] gave.
+    /// What `table` holds around the distances of `places` from 0. From [`LAST_PLACE`] on, and where a place is no number,
+    /// that is the last entry.
     fn look_up(self, table: &Table, places: &[f32; N]) -> Found<N>;
 }
 
@@ -92,17 +96,24 @@ impl<const N: usize> Numbers<N> for Plain {
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &[f32; N]) -> Found<N> {
-        found_at(table, places, &self.truncate(places))
+        let places = within(places);
+        found_at(table, &places, &self.truncate(&places))
     }
 }
 
-/// What `table` holds around places, of which `entries` are the whole numbers.
+/// Distances from 0, none beyond [`LAST_PLACE`].
+#[inline(always)]
+pub(super) fn within<const N: usize>(places: &[f32; N]) -> [f32; N] {
+    places.map(|place| if place.abs() < LAST_PLACE { place.abs() } else { LAST_PLACE })
+}
+
+/// What `table` holds around places that [`within`] gave, of which `entries` are the whole numbers.
 #[inline(always)]
 pub(super) fn found_at<const N: usize>(table: &Table, places: &[f32; N], entries: &[i32; N]) -> Found<N> {
-    let mut found = Found { below: [0.0; N], above: [0.0; N], part: [0.0; N] };
+    let mut found = Found { value: [0.0; N], rise: [0.0; N], part: [0.0; N] };
     for (lane, &entry) in entries.iter().enumerate() {
-        let at = (entry as usize).min(LAST_ENTRY as usize);
-        (found.below[lane], found.above[lane]) = (table[at], table[at + 1]);
+        let Entry { value, rise } = table[(entry as usize).min(LAST_PLACE as usize)];
+        (found.value[lane], found.rise[lane]) = (value, rise);
         found.part[lane] = places[lane] - entry as f32;
     }
     found
@@ -113,7 +124,7 @@ mod tests {
     use super::*;
 
     fn value(table: &Table, x: f32) -> f32 {
-        Plain.look_up(table, &[place(x)]).values()[0]
+        Plain.look_up(table, &[x * PLACES_PER_UNIT]).values()[0]
     }
 
     #[test]

@@ -30,15 +30,15 @@ impl Window {
         output
     }
 
-    /// As [`Window::apply`], for one line at a time.
-    pub(super) fn line(self, input: &Map, index: usize, noise: &mut Noise) -> Map {
+    /// As [`Window::apply`], for one line at a time, into `output`.
+    pub(super) fn apply_to(self, input: &Map, index: usize, noise: &mut Noise, output: &mut Map) {
         let extent = input.extents[index];
-        let mut output = Map::new(self.depth(input), std::iter::once((extent.width, extent.height)));
-        self.apply_to_line(input, index, noise, &mut output, 0);
-        output
+        output.hold(extent.width, extent.height);
+        self.apply_to_line(input, index, noise, output, 0);
     }
 
-    fn depth(self, input: &Map) -> usize {
+    /// Values around a place.
+    pub(super) fn depth(self, input: &Map) -> usize {
         input.depth * self.columns() * self.rows()
     }
 
@@ -124,14 +124,16 @@ impl Window {
     }
 }
 
-/// Three values around each place of a column; the first and the last place have but two.
+/// Three values around each place of a column; the first and the last place have but two. Four are copied where there are: the
+/// next column goes over the fourth, or it lies between the rows.
 fn copy_threes(source: &[u8], targets: &mut [u8], stride: usize) {
     let height = source.len();
-    for (window, target) in source.windows(3).zip(targets[stride..].chunks_mut(stride)) {
-        if let (Some(window), Some(target)) = (window.first_chunk::<3>(), target.first_chunk_mut::<3>()) {
+    for (window, target) in source.windows(4).zip(targets[stride..].chunks_mut(stride)) {
+        if let (Some(window), Some(target)) = (window.first_chunk::<4>(), target.first_chunk_mut::<4>()) {
             *target = *window;
         }
     }
+    targets[(height - 2) * stride..][..3].copy_from_slice(&source[height - 3..]);
     targets[1..3].copy_from_slice(&source[..2]);
     targets[(height - 1) * stride..][..2].copy_from_slice(&source[height - 2..]);
 }

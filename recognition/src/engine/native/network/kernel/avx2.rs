@@ -7,14 +7,14 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm256_add_epi32, _mm256_castpd_ps, _mm256_castps_pd, _mm256_castsi256_si128,
-    _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_epu32, _mm256_mul_ps, _mm256_permute4x64_pd,
-    _mm256_set1_epi32, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256,
-    _mm256_sub_ps,
+    __m256, __m256i, _mm256_add_epi32, _mm256_and_ps, _mm256_castpd_ps, _mm256_castps_pd,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvttps_epi32,
+    _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
-use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
+use super::super::table::{Found, LAST_PLACE, Numbers, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Lanes of a register of 32-bit sums: a vector of weights is two registers, one after the other.
@@ -165,24 +165,27 @@ fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
     values
 }
 
-/// Fetches each entry together with the next one, as 64 bits.
+/// Fetches each entry as 64 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-    let mut found = Found { below: [0.0; LANES], above: [0.0; LANES], part: [0.0; LANES] };
+    let mut found = Found { value: [0.0; LANES], rise: [0.0; LANES], part: [0.0; LANES] };
+    let distances = _mm256_castsi256_ps(_mm256_set1_epi32(i32::MAX));
     for half in 0..2 {
-        let places = load_f32(&places.as_chunks().0[half]);
-        let entries = _mm256_min_epu32(_mm256_cvttps_epi32(places), _mm256_set1_epi32(LAST_ENTRY));
+        // Of a place that is no number the minimum is its second argument.
+        let places = _mm256_and_ps(load_f32(&places.as_chunks().0[half]), distances);
+        let places = _mm256_min_ps(places, _mm256_set1_ps(LAST_PLACE));
+        let entries = _mm256_cvttps_epi32(places);
         let part = _mm256_sub_ps(places, _mm256_cvtepi32_ps(entries));
         let [low, high] =
             [_mm256_castsi256_si128(entries), _mm256_extracti128_si256::<1>(entries)].map(|entries| {
-                // SAFETY: entries are at most `LAST_ENTRY`, after which the table has one more.
-                _mm256_castpd_ps(unsafe { _mm256_i32gather_pd::<4>(table.as_ptr().cast(), entries) })
+                // SAFETY: entries are at most `LAST_PLACE`, the table's last, and not negative.
+                _mm256_castpd_ps(unsafe { _mm256_i32gather_pd::<8>(table.as_ptr().cast(), entries) })
             });
-        let (below, above) =
+        let (value, rise) =
             (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
-        store_f32(&mut found.below.as_chunks_mut().0[half], in_order(below));
-        store_f32(&mut found.above.as_chunks_mut().0[half], in_order(above));
+        store_f32(&mut found.value.as_chunks_mut().0[half], in_order(value));
+        store_f32(&mut found.rise.as_chunks_mut().0[half], in_order(rise));
         store_f32(&mut found.part.as_chunks_mut().0[half], part);
     }
     found

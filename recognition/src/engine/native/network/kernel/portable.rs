@@ -3,7 +3,7 @@
 
 use wide::{f32x4, i16x8, i32x4};
 
-use super::super::table::{Found, Numbers, Plain, Table, found_at};
+use super::super::table::{Found, Numbers, Plain, Table, found_at, within};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Weights of a register: pairs that belong to the same lane.
@@ -34,7 +34,8 @@ impl Numbers<LANES> for Portable {
 
     #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-        found_at(table, places, &self.truncate(places))
+        let places = within(places);
+        found_at(table, &places, &self.truncate(&places))
     }
 }
 

@@ -6,13 +6,14 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvttps_epi32,
-    _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_min_epu32, _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_set1_epi32, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, __m512i, _mm512_abs_ps, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps,
+    _mm512_cvttps_epi32, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps, _mm512_permutex2var_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_sub_ps,
 };
 
-use super::super::table::{Found, LAST_ENTRY, Numbers, Table};
+use super::super::table::{Found, LAST_PLACE, Numbers, Table};
 use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Proof that the processor has the instructions.
@@ -153,23 +154,24 @@ fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
     values
 }
 
-/// Fetches each entry together with the next one, as 64 bits.
+/// Fetches each entry as 64 bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-    let places = load_f32(places);
-    let entries = _mm512_min_epu32(_mm512_cvttps_epi32(places), _mm512_set1_epi32(LAST_ENTRY));
+    // Of a place that is no number the minimum is its second argument.
+    let places = _mm512_min_ps(_mm512_abs_ps(load_f32(places)), _mm512_set1_ps(LAST_PLACE));
+    let entries = _mm512_cvttps_epi32(places);
     let part = _mm512_sub_ps(places, _mm512_cvtepi32_ps(entries));
     let halves = [_mm512_castsi512_si256(entries), _mm512_extracti64x4_epi64::<1>(entries)];
     let pairs = halves.map(|entries| {
-        // SAFETY: entries are at most `LAST_ENTRY`, after which the table has one more.
-        _mm512_castpd_ps(unsafe { _mm512_i32gather_pd::<4>(entries, table.as_ptr().cast()) })
+        // SAFETY: entries are at most `LAST_PLACE`, the table's last, and not negative.
+        _mm512_castpd_ps(unsafe { _mm512_i32gather_pd::<8>(entries, table.as_ptr().cast()) })
     });
     let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-    let mut found = Found { below: [0.0; LANES], above: [0.0; LANES], part: [0.0; LANES] };
-    store_f32(&mut found.below, _mm512_permutex2var_ps(pairs[0], even, pairs[1]));
-    store_f32(&mut found.above, _mm512_permutex2var_ps(pairs[0], odd, pairs[1]));
+    let mut found = Found { value: [0.0; LANES], rise: [0.0; LANES], part: [0.0; LANES] };
+    store_f32(&mut found.value, _mm512_permutex2var_ps(pairs[0], even, pairs[1]));
+    store_f32(&mut found.rise, _mm512_permutex2var_ps(pairs[0], odd, pairs[1]));
     store_f32(&mut found.part, part);
     found
 }
