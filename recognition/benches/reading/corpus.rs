@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::page_text::{Content, Line, PageText};
 use pagemill_domain::scan::Dpi;
+use pagemill_recognition::boxed::client::ENVIRONMENT;
 use pagemill_recognition::reader::{Reader, StageCpu, debug_picture};
 use pagemill_recognition::scan::{Scan, Sheet};
 use pagemill_recognition::source::Source;
@@ -69,10 +70,14 @@ fn page(image: PathBuf, truth: &Path) -> Result<Page, Box<dyn Error>> {
     })
 }
 
-/// One run of Tesseract's own program.
+/// One run of Tesseract's own program, in the environment that its users have, with one thread.
 pub(crate) fn tesseract(page: &Page, language: &str) -> Result<Outcome, Box<dyn Error>> {
     let measured = std::env::temp_dir().join(format!("pagemill-bench-{}", std::process::id()));
-    let output = Command::new("/usr/bin/time")
+    let mut command = Command::new("/usr/bin/time");
+    for (name, _) in ENVIRONMENT {
+        command.env_remove(name);
+    }
+    let output = command
         .args(["-f", "%U %S %M", "-o"])
         .arg(&measured)
         .args(["tesseract"])

@@ -22,12 +22,13 @@ use std::process::Command;
 
 use corpus::Page;
 use options::Options;
+use pagemill_recognition::boxed::client::ENVIRONMENT;
 use readers::Readers;
 use report::Report;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    if std::env::var("OMP_THREAD_LIMIT").as_deref() != Ok("1") {
-        return alone_in_its_thread();
+    if ENVIRONMENT.iter().any(|(name, value)| std::env::var(name).as_deref() != Ok(value)) {
+        return as_a_child_runs();
     }
     let options = Options::parse()?;
     if let Some(folder) = &options.pictures {
@@ -127,10 +128,10 @@ fn read(
     Ok(report)
 }
 
-/// Runs this program again with OpenMP held to one thread, which must be known before libtesseract loads: otherwise
-/// Tesseract's threads wait for each other most of the time.
-fn alone_in_its_thread() -> Result<(), Box<dyn Error>> {
+/// Runs this program again with the environment of the product's child. OpenMP's one thread must be known before libtesseract loads:
+/// otherwise Tesseract's threads wait for each other most of the time.
+fn as_a_child_runs() -> Result<(), Box<dyn Error>> {
     let mut again = Command::new(std::env::current_exe()?);
-    let status = again.args(std::env::args_os().skip(1)).env("OMP_THREAD_LIMIT", "1").status()?;
+    let status = again.args(std::env::args_os().skip(1)).envs(ENVIRONMENT).status()?;
     if status.success() { Ok(()) } else { Err(format!("the run ended with {status}").into()) }
 }

@@ -24,7 +24,7 @@ use super::check::{self, Rubbish};
 use super::protocol::{Answer, ReaderSetup, Ready, Request};
 use crate::reader::Reading;
 pub use cancel::Canceller;
-pub use live::Program;
+pub use live::{ENVIRONMENT, Program};
 use running::Running;
 pub use running::StartError;
 use running::Unanswered;

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use pagemill_domain::limits::Limits;
 use pagemill_domain::outcome::{Fault, Loss};
-use pagemill_recognition::boxed::client::{BoxClient, BoxError, BoxOptions, Program, SourceFile, StartError};
+use pagemill_recognition::boxed::client::{
+    BoxClient, BoxError, BoxOptions, ENVIRONMENT, Program, SourceFile, StartError,
+};
 
 use crate::test;
 
@@ -139,8 +141,11 @@ fn the_environment_is_clean() {
     let environment = client.read(&source(), 1, false).result.unwrap().text.language;
     let names: Vec<&str> = environment.split(' ').filter_map(|pair| pair.split('=').next()).collect();
     assert!(environment.contains("OMP_THREAD_LIMIT=1"), "{environment}");
-    let allowed = ["LANG", "OMP_THREAD_LIMIT", "PAGEMILL_KERNEL", "TESSDATA_PREFIX"];
-    assert!(names.iter().all(|name| allowed.contains(name)), "{environment}");
+    let set = ENVIRONMENT.map(|(name, _)| name);
+    assert!(
+        names.iter().all(|name| set.contains(name) || ["PAGEMILL_KERNEL", "TESSDATA_PREFIX"].contains(name)),
+        "{environment}"
+    );
 }
 
 fn children_are_recycled() {
