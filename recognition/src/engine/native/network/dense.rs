@@ -72,7 +72,7 @@ impl<K: Kernel> Dense<K> {
 
     /// The probabilities at every place of a line, as the last layer.
     pub(super) fn probabilities(&self, kernel: K, input: &Map, line: Extent) -> Vec<f32> {
-        let mut values = vec![0.0; line.len() * self.outputs];
+        let mut values = Vec::with_capacity(line.len() * self.outputs);
         let finish = Probable { outputs: self.outputs, values: &mut values };
         self.multiply(kernel, input, line.first..line.first + line.len(), finish);
         values
@@ -88,7 +88,7 @@ impl<K: Kernel> Dense<K> {
 
 /// What becomes of a row's values.
 trait Finish {
-    /// Takes the values of one row, in lanes: of the `row`th of those that are multiplied.
+    /// Takes the values of one row, in lanes: of the `row`th of those that are multiplied, one after the other.
     fn finish(&mut self, row: usize, values: &[Lanes<f32>]);
 }
 
@@ -109,15 +109,16 @@ impl<K: Kernel> Finish for Activate<'_, K> {
 
 struct Probable<'a> {
     outputs: usize,
-    values: &'a mut [f32],
+    /// Of the rows so far.
+    values: &'a mut Vec<f32>,
 }
 
 impl Finish for Probable<'_> {
     #[inline(always)]
-    fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
-        let target = &mut self.values[row * self.outputs..][..self.outputs];
-        target.copy_from_slice(&values.as_flattened()[..self.outputs]);
-        softmax(target);
+    fn finish(&mut self, _row: usize, values: &[Lanes<f32>]) {
+        let start = self.values.len();
+        self.values.extend_from_slice(&values.as_flattened()[..self.outputs]);
+        softmax(&mut self.values[start..]);
     }
 }
 
