@@ -34,8 +34,8 @@
 //! | seccomp, while Tesseract's OpenMP makes 190,000 calls of `futex` a page | 18 ms CPU of 1,050 |
 //!
 //! Peak over A4 pages of 300 dpi, on a Xeon, Tesseract 5.3: 58 MB for 32 JPEGs, half of them in colour, of which 21 are the
-//! program and its libraries, and 34 more for orientation's tables from the first page on that asks for them; 139 MB for PNG and 143 MB for TIFF in colour, whose samples
-//! are decoded whole.
+//! program and its libraries; 107 MB for PNG and 112 MB for TIFF in colour, whose samples are decoded whole; 34 more for
+//! orientation's tables from the first page on that asks for them.
 
 pub mod check;
 pub mod child;

@@ -97,7 +97,7 @@ fn run<O: Operation<Vnni>>(kernel: Vnni, operation: O) {
     operation.run(kernel);
 }
 
-/// Never inlined: beside other code its accumulators would not stay in registers.
+/// Kept apart where the compiler lets it be: beside other code an accumulator may not stay in its register.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn multiply<const VECTORS: usize>(
