@@ -152,3 +152,38 @@ impl Confirming {
         confirm.await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pagemill_test_services::shared;
+
+    use super::super::super::{QueueOptions, conformance};
+    use super::super::address::Address;
+    use super::super::envelope::seal_shard;
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_channel_that_refuses_is_given_up_when_it_is_old_enough() {
+        let url = shared::rabbitmq().fresh_url();
+        let vhost = url.rsplit('/').next().unwrap();
+        let policy = r#"{"pattern":"^pagemill.inspect$","definition":{"max-length":1},"apply-to":"queues"}"#;
+        let set = shared::rabbitmq().management("PUT", &format!("/api/policies/{vhost}/short"), policy);
+        assert!(set.status < 300, "{}", set.body);
+        let address = Address::new(&url, QueueOptions { name: "test".to_owned(), ca_pem: None }).unwrap();
+        let publisher = Publisher::new(Arc::new(Link::<Publishing>::keep(address).await.unwrap()));
+        let refused = async || {
+            while publisher.publish("publish", seal_shard(&conformance::shard(1)).unwrap()).await.is_ok() {}
+        };
+        let channel = || publisher.link.ready().unwrap().confirming();
+        refused().await;
+        let first = channel();
+        tokio::time::sleep(REFUSED_CHANNEL_AGE_MIN).await;
+        refused().await;
+        let second = channel();
+        assert!(!Arc::ptr_eq(&first, &second), "old enough, and given up");
+        refused().await;
+        // Even on a machine that takes its time.
+        let is_young = second.opened.elapsed() < REFUSED_CHANNEL_AGE_MIN;
+        assert!(!is_young || Arc::ptr_eq(&second, &channel()), "too young to be given up");
+    }
+}

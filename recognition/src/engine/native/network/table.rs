@@ -14,7 +14,7 @@ pub(super) const LAST_PLACE: f32 = 4095.0;
 
 /// One entry. A kernel fetches both numbers as one of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub(super) struct Entry {
     /// The function's value at this place.
     pub(super) value: f32,
