@@ -20,9 +20,9 @@ const IN_FLIGHT_MAX: usize = 1_024;
 
 /// Age from which a channel is given up whose message was refused.
 ///
-/// RabbitMQ 3.10 chooses at a channel's first message to which node it sends those of a queue. Where that one has just died
-/// it refuses all that this channel brings as if the queue were full, until the node is back; another channel finds the
-/// queue's next leader. Queues that are full indeed cost a channel now and then.
+/// A channel of RabbitMQ 3.10 that was opened just after the node which led a queue died had all its messages refused as if
+/// that queue were full, until the node was back (as it seems, its first message decides to which node it sends them); another
+/// channel found the next leader. Queues that are full indeed cost a channel now and then.
 const REFUSED_CHANNEL_AGE_MIN: Duration = Duration::from_secs(1);
 
 /// Publishes for all callers of an adapter.
@@ -155,21 +155,17 @@ impl Confirming {
 
 #[cfg(test)]
 mod tests {
-    use pagemill_test_services::shared;
-
     use super::super::super::{QueueOptions, conformance};
     use super::super::address::Address;
     use super::super::envelope::seal_shard;
+    use super::super::tests::short_queue_url;
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_channel_that_refuses_is_given_up_when_it_is_old_enough() {
-        let url = shared::rabbitmq().fresh_url();
-        let vhost = url.rsplit('/').next().unwrap();
-        let policy = r#"{"pattern":"^pagemill.inspect$","definition":{"max-length":1},"apply-to":"queues"}"#;
-        let set = shared::rabbitmq().management("PUT", &format!("/api/policies/{vhost}/short"), policy);
-        assert!(set.status < 300, "{}", set.body);
-        let address = Address::new(&url, QueueOptions { name: "test".to_owned(), ca_pem: None }).unwrap();
+        let address =
+            Address::new(&short_queue_url(1), QueueOptions { name: "test".to_owned(), ca_pem: None })
+                .unwrap();
         let publisher = Publisher::new(Arc::new(Link::<Publishing>::keep(address).await.unwrap()));
         let refused = async || {
             let publish =

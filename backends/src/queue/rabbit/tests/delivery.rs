@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::super::{Arrival, Lanes, QueueError, conformance};
 use super::super::topology::DELIVERIES_MAX;
-use super::{delete, fresh, get, insist, open, raw, shared, within};
+use super::{delete, fresh, get, insist, open, raw, short_queue_url, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shard_that_is_given_up_arrives_as_undeliverable() {
@@ -98,12 +98,7 @@ async fn a_publisher_finds_that_its_queue_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_refuses_and_takes_again() {
-    let url = shared::rabbitmq().fresh_url();
-    let vhost = url.rsplit('/').next().unwrap();
-    let policy = r#"{"pattern":"^pagemill.inspect$","definition":{"max-length":10},"apply-to":"queues"}"#;
-    let set = shared::rabbitmq().management("PUT", &format!("/api/policies/{vhost}/short"), policy);
-    assert!(set.status < 300, "{}", set.body);
-    let queue = open(&url).await;
+    let queue = open(&short_queue_url(10)).await;
     let full = within("the queue is full", async {
         loop {
             if let Err(error) = queue.publish_shard(&conformance::shard(1)).await {

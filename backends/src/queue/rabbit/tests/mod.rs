@@ -31,6 +31,18 @@ async fn fresh() -> (Arc<dyn Queue>, String) {
     (open(&url).await, url)
 }
 
+/// A virtual host of its own at the shared broker, where the queue of inspections refuses more than some messages.
+pub(super) fn short_queue_url(messages_max: u32) -> String {
+    let url = shared::rabbitmq().fresh_url();
+    let (_, vhost) = url.rsplit_once('/').unwrap();
+    let policy = format!(
+        r#"{{"pattern":"^pagemill.inspect$","definition":{{"max-length":{messages_max}}},"apply-to":"queues"}}"#
+    );
+    let set = shared::rabbitmq().management("PUT", &format!("/api/policies/{vhost}/short"), &policy);
+    assert!(set.status < 300, "{}", set.body);
+    url
+}
+
 /// A client beside the adapter: somebody else's hand.
 async fn raw(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
