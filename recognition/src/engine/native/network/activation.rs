@@ -117,8 +117,17 @@ impl<K> Activations<K> {
     where
         K: Numbers<N>,
     {
+        self.quantise_unit(&values.map(|value| clip(value, 1.0)))
+    }
+
+    /// As [`Self::quantise`], of values within ±1: those of cells and of the functions that are looked up.
+    #[inline(always)]
+    pub(super) fn quantise_unit<const N: usize>(self, values: &[f32; N]) -> [i8; N]
+    where
+        K: Numbers<N>,
+    {
         let rounded = values.map(|value| {
-            let scaled = clip(value, 1.0) * 127.0;
+            let scaled = value * 127.0;
             scaled + 0.5_f32.copysign(scaled)
         });
         self.numbers.truncate(&rounded).map(|value| value as i8)
@@ -162,47 +171,53 @@ const SOFTMAX_MIN: f32 = -86.0;
 /// additions is part of the result: sixteen interleaved sums, then halves.
 #[inline(always)]
 pub(super) fn softmax(sums: &mut [f32]) {
-    let largest = largest(sums);
-    for sum in sums.iter_mut() {
-        let difference = *sum - largest;
+    let (blocks, rest) = sums.as_chunks_mut::<16>();
+    // Whole vectors are worked on, the last one filled up with what changes nothing.
+    let mut last = [f32::MIN; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let largest = largest_lane(blocks.iter().fold(last, larger));
+    for block in blocks.iter_mut() {
+        *block = powers(block, largest);
+    }
+    last = powers(&last, largest);
+    last[rest.len()..].fill(0.0);
+    let total = add_lanes(
+        blocks
+            .iter()
+            .chain([&last])
+            .fold([0.0; 16], |total, block| std::array::from_fn(|lane| total[lane] + block[lane])),
+    );
+    let factor = 1.0 / total;
+    for block in blocks.iter_mut() {
+        *block = block.map(|value| value * factor);
+    }
+    rest.copy_from_slice(&last.map(|value| value * factor)[..rest.len()]);
+}
+
+/// e to the power of the values' distances to the largest one.
+#[inline(always)]
+fn powers(values: &[f32; 16], largest: f32) -> [f32; 16] {
+    values.map(|value| {
+        let difference = value - largest;
         let difference = if difference > SOFTMAX_MIN { difference } else { SOFTMAX_MIN };
-        *sum = exp2(difference * std::f32::consts::LOG2_E);
-    }
-    let factor = 1.0 / total(sums);
-    for value in sums {
-        *value *= factor;
-    }
-}
-
-/// The largest value; in lanes, as vector code needs it.
-#[inline(always)]
-fn largest(values: &[f32]) -> f32 {
-    let mut lanes = [f32::MIN; 16];
-    let (blocks, rest) = values.as_chunks::<16>();
-    for block in blocks {
-        for (lane, &value) in lanes.iter_mut().zip(block) {
-            *lane = if value > *lane { value } else { *lane };
-        }
-    }
-    for (lane, &value) in lanes.iter_mut().zip(rest) {
-        *lane = if value > *lane { value } else { *lane };
-    }
-    lanes.into_iter().fold(f32::MIN, |largest, lane| if lane > largest { lane } else { largest })
+        exp2(difference * std::f32::consts::LOG2_E)
+    })
 }
 
 #[inline(always)]
-fn total(values: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 16];
-    let (blocks, rest) = values.as_chunks::<16>();
-    for block in blocks {
-        for (lane, value) in lanes.iter_mut().zip(block) {
-            *lane += value;
+fn larger(values: [f32; 16], others: &[f32; 16]) -> [f32; 16] {
+    std::array::from_fn(|lane| if others[lane] > values[lane] { others[lane] } else { values[lane] })
+}
+
+#[inline(always)]
+fn largest_lane(mut lanes: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        let (low, high) = lanes.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low = if *high > *low { *high } else { *low };
         }
     }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += value;
-    }
-    add_lanes(lanes)
+    lanes[0]
 }
 
 /// The sum of sixteen lanes, halves onto halves.

@@ -2,14 +2,16 @@
 
 use super::super::line::ScaledLine;
 use super::super::model::DenseKind;
-use super::dense::{Dense, Pooling};
+use super::convolution::Convolution;
+use super::dense::Dense;
 use super::kernel::{ForKernel, Kernel};
 use super::map::{Map, ZERO};
-use super::noise::Noise;
+use super::noise::{LineNoise, NoiseTape};
 use super::plan::{Operation, Plan};
+use super::pooling::Pooling;
 use super::recurrent::Recurrent;
 use super::reference::{Arithmetic, Int8};
-use super::window::{Window, pool};
+use super::window::Window;
 use super::{Network, Probabilities, normalise_contrast};
 
 /// A network made ready for a kernel.
@@ -19,22 +21,20 @@ struct Batch<K: Kernel> {
     layers: Vec<Layer<K>>,
     last: Dense<K>,
     classes: usize,
-    sample_iteration: i32,
+    noise: NoiseTape,
 }
 
 #[derive(Debug)]
 enum Layer<K: Kernel> {
-    /// A convolution, a dense layer and pooling in one.
-    Convolution(Window, Dense<K>, Pooling),
-    Window(Window),
+    Convolution(Convolution<K>),
     Pool(Pooling),
     Dense(Dense<K>),
     Recurrent(Recurrent<K>),
     Parallel(Vec<Vec<Layer<K>>>),
 }
 
-/// Builds a [`Batch`] for the kernel that is chosen; nothing where a layer is recurrent in two dimensions, which only
-/// the reference implementation knows.
+/// Builds a [`Batch`] for the kernel that is chosen; nothing where a layer is recurrent in two dimensions, or a window without a
+/// dense layer, which only the reference implementation knows.
 pub(super) struct BatchBuilder<'a> {
     pub(super) plan: &'a Plan,
     pub(super) sample_iteration: i32,
@@ -51,7 +51,7 @@ impl ForKernel for BatchBuilder<'_> {
             layers: compile(operations)?,
             last: Dense::new(matrix, *kind),
             classes: self.plan.shape.classes,
-            sample_iteration: self.sample_iteration,
+            noise: NoiseTape::new(self.sample_iteration),
         }))
     }
 }
@@ -62,21 +62,17 @@ fn compile<K: Kernel>(mut operations: &[Operation]) -> Option<Vec<Layer<K>>> {
         let (layer, rest) = match (first, rest) {
             (
                 &Operation::Convolve { half_width, half_height },
-                [Operation::Dense { matrix, kind }, Operation::Pool { width, height }, rest @ ..],
+                [Operation::Dense { matrix, kind }, rest @ ..],
             ) if *kind != DenseKind::Softmax => {
-                let pooling = Pooling { width: *width, height: *height };
-                (
-                    Layer::Convolution(
-                        Window { half_width, half_height },
-                        Dense::new(matrix, *kind),
-                        pooling,
-                    ),
-                    rest,
-                )
+                let window = Window { half_width, half_height };
+                let (pooling, rest) = match rest {
+                    &[Operation::Pool { width, height }, ref rest @ ..] => (Pooling { width, height }, rest),
+                    rest => (Pooling::NONE, rest),
+                };
+                (Layer::Convolution(Convolution::new(window, matrix, *kind, pooling)), rest)
             }
-            (&Operation::Convolve { half_width, half_height }, rest) => {
-                (Layer::Window(Window { half_width, half_height }), rest)
-            }
+            // No model has one without a dense layer.
+            (Operation::Convolve { .. }, _) => return None,
             (&Operation::Pool { width, height }, rest) => (Layer::Pool(Pooling { width, height }), rest),
             (Operation::Dense { matrix, kind }, rest) => (Layer::Dense(Dense::new(matrix, *kind)), rest),
             (Operation::Lstm(layer), rest) => (Layer::Recurrent(Recurrent::new(layer)?), rest),
@@ -93,7 +89,7 @@ fn compile<K: Kernel>(mut operations: &[Operation]) -> Option<Vec<Layer<K>>> {
 
 impl<K: Kernel> Network for Batch<K> {
     fn run(&self, lines: &[&ScaledLine]) -> Vec<Probabilities> {
-        let mut noise = vec![Noise::new(self.sample_iteration); lines.len()];
+        let mut noise = vec![self.noise.start(); lines.len()];
         let map = self.run_layers(&self.layers, image(lines), &mut noise);
         map.extents
             .iter()
@@ -110,31 +106,10 @@ impl<K: Kernel> Network for Batch<K> {
 }
 
 impl<K: Kernel> Batch<K> {
-    /// Line by line: the windows of a whole batch would fill tens of megabytes.
-    fn convolve(
-        &self,
-        window: Window,
-        dense: &Dense<K>,
-        pooling: Pooling,
-        input: &Map,
-        noise: &mut [Noise],
-    ) -> Map {
-        let mut output = dense.pooled_map(input, pooling);
-        let mut windows = Map::new(window.depth(input), std::iter::empty());
-        for (index, noise) in noise.iter_mut().enumerate() {
-            window.apply_to(input, index, noise, &mut windows);
-            dense.apply_pooled(self.kernel, &windows, pooling, &mut output, index);
-        }
-        output
-    }
-
-    fn run_layers(&self, layers: &[Layer<K>], input: Map, noise: &mut [Noise]) -> Map {
+    fn run_layers(&self, layers: &[Layer<K>], input: Map, noise: &mut [LineNoise<'_>]) -> Map {
         layers.iter().fold(input, |map, layer| match layer {
-            Layer::Convolution(window, dense, pooling) => {
-                self.convolve(*window, dense, *pooling, &map, noise)
-            }
-            Layer::Window(window) => window.apply(&map, noise),
-            Layer::Pool(pooling) => pool(&map, pooling.width, pooling.height),
+            Layer::Convolution(convolution) => convolution.apply(self.kernel, &map, noise),
+            Layer::Pool(pooling) => pooling.apply(&map),
             Layer::Dense(dense) => dense.apply(self.kernel, &map),
             Layer::Recurrent(layer) => layer.apply(self.kernel, &map),
             Layer::Parallel(branches) => {

@@ -1,14 +1,14 @@
-//! Dense layers over many places at once, with what may follow them: pooling, or the final softmax.
+//! Dense layers over many places at once, and the final softmax.
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use std::ops::Range;
 
 use super::super::model::{DenseKind, Matrix};
 use super::activation::{Activations, softmax};
-use super::kernel::{Kernel, LANES, Lanes, Operation, ROWS};
+use super::kernel::{Aligned, Inputs, Kernel, LANES, Lanes, Operation, ROWS, no_sums};
 use super::map::{Extent, Map, ZERO};
 use super::packed::Packed;
-use super::recurrent::stage;
+use super::recurrent::{ready, stage};
 
 /// A dense layer made ready for a kernel.
 #[derive(Debug)]
@@ -23,13 +23,6 @@ pub(super) struct Dense<K: Kernel> {
 enum DenseWeights<K: Kernel> {
     Narrow(Packed<K, 1>),
     Wide(Packed<K, 4>),
-}
-
-/// Rectangles of which the maximum is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pooling {
-    pub(super) width: usize,
-    pub(super) height: usize,
 }
 
 impl<K: Kernel> Dense<K> {
@@ -49,25 +42,6 @@ impl<K: Kernel> Dense<K> {
         let finish = Activate { activations: Activations::new(kernel), kind: self.kind, output: &mut output };
         self.multiply(kernel, input, 0..input.len(), finish);
         output
-    }
-
-    /// Room for the activations at every place after pooling.
-    pub(super) fn pooled_map(&self, input: &Map, pooling: Pooling) -> Map {
-        let sizes = input.extents.iter().map(|e| (e.width / pooling.width, e.height / pooling.height));
-        Map::new(self.outputs, sizes)
-    }
-
-    /// The activations of one line after pooling, written to the line `index` of `output`. All activation functions keep the order of their arguments, and so do the
-    /// scales, which are not negative: the largest sum is pooled, and only that one is activated.
-    pub(super) fn apply_pooled(
-        &self,
-        kernel: K,
-        line: &Map,
-        pooling: Pooling,
-        output: &mut Map,
-        index: usize,
-    ) {
-        kernel.run(Pooled { layer: self, input: line, output, index, pooling });
     }
 
     /// The probabilities at every place of a line, as the last layer.
@@ -134,14 +108,15 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
     #[inline(always)]
     fn run(mut self, kernel: K) {
         let (depth, groups) = (self.weights.depth, self.weights.groups());
-        let mut inputs = vec![K::input(ZERO); ROWS * depth];
+        let (mut buffer, mut sums) = (Vec::new(), [no_sums(); ROWS]);
         let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
         for first in self.rows.clone().step_by(ROWS) {
             let count = (self.rows.end - first).min(ROWS);
-            let inputs = ready::<K>(self.input, first, ROWS, depth, &mut inputs);
+            let inputs = tile::<K>(self.input, first, depth, &mut buffer);
             for (index, group) in groups.iter().enumerate() {
-                let sums = kernel.multiply(group.weights(), &group.start, inputs, depth);
-                for (row, sums) in sums.0.iter().enumerate() {
+                let tile = Inputs::dense(inputs, depth, count);
+                kernel.multiply(group.weights(), &group.start, tile, &mut sums);
+                for (row, Aligned(sums)) in sums.iter().enumerate().take(count) {
                     scale(kernel, sums, &group.scales, &mut values[row * groups.len() + index]);
                 }
             }
@@ -152,32 +127,29 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
     }
 }
 
-/// Some rows of a map as a kernel takes them, `depth` inputs each: as they are, or made ready in `buffer`.
+/// A tile of a map's rows as a kernel takes them, `depth` inputs each.
 #[inline(always)]
-fn ready<'a, K: Kernel>(
+fn tile<'a, K: Kernel>(
     input: &'a Map,
     first: usize,
-    count: usize,
     depth: usize,
-    buffer: &'a mut [K::Input],
+    buffer: &'a mut Vec<K::Input>,
 ) -> &'a [K::Input] {
-    let rows = input.rows(first, count);
-    if input.stride() != depth {
-        // Rows of an image are single bytes.
-        for (row, buffer) in rows.chunks_exact(input.stride()).zip(buffer.chunks_exact_mut(depth)) {
-            stage::<K>(row, buffer);
-        }
-        return buffer;
+    let rows = input.rows(first, ROWS);
+    if input.stride() == depth {
+        return ready::<K>(rows, buffer);
     }
-    if let Some(rows) = K::ready(rows) {
-        return rows;
+    // Rows of an image are single bytes.
+    buffer.resize(ROWS * depth, K::input(ZERO));
+    for (row, buffer) in rows.chunks_exact(input.stride()).zip(buffer.chunks_exact_mut(depth)) {
+        stage::<K>(row, buffer);
     }
-    stage::<K>(rows, buffer);
     buffer
 }
 
+/// Sums times scales: the values that an activation function is of.
 #[inline(always)]
-fn scale<K: Kernel, const VECTORS: usize>(
+pub(super) fn scale<K: Kernel, const VECTORS: usize>(
     kernel: K,
     sums: &[Lanes<i32>; VECTORS],
     scales: &[Lanes<f32>; VECTORS],
@@ -188,74 +160,19 @@ fn scale<K: Kernel, const VECTORS: usize>(
     }
 }
 
-/// One line's rows times the weights, pooled.
-struct Pooled<'a, K: Kernel> {
-    layer: &'a Dense<K>,
-    input: &'a Map,
-    output: &'a mut Map,
-    index: usize,
-    pooling: Pooling,
-}
-
-impl<K: Kernel> Operation<K> for Pooled<'_, K> {
-    #[inline(always)]
-    fn run(self, kernel: K) {
-        match &self.layer.weights {
-            DenseWeights::Narrow(weights) => self.pool(kernel, weights),
-            DenseWeights::Wide(weights) => self.pool(kernel, weights),
-        }
-    }
-}
-
-impl<K: Kernel> Pooled<'_, K> {
-    #[inline(always)]
-    fn pool<const VECTORS: usize>(self, kernel: K, weights: &Packed<K, VECTORS>) {
-        let (source, target) = (self.input.extents[0], self.output.extents[self.index]);
-        let (activations, depth) = (Activations::new(kernel), weights.depth);
-        // The columns under one column of the output.
-        let tiled_rows = (self.pooling.width * source.height).next_multiple_of(ROWS);
-        let mut inputs = vec![K::input(ZERO); tiled_rows * depth];
-        let mut sums = vec![[[0; LANES]; VECTORS]; tiled_rows];
-        for x in 0..target.width {
-            let first = source.row(x * self.pooling.width, 0);
-            let inputs = ready::<K>(self.input, first, tiled_rows, depth, &mut inputs);
-            for (index, group) in weights.groups().iter().enumerate() {
-                for (inputs, sums) in inputs.chunks_exact(ROWS * depth).zip(sums.as_chunks_mut::<ROWS>().0) {
-                    *sums = kernel.multiply(group.weights(), &group.start, inputs, depth).0;
-                }
-                for y in 0..target.height {
-                    let mut largest = [[i32::MIN; LANES]; VECTORS];
-                    for column in 0..self.pooling.width {
-                        let first = column * source.height + y * self.pooling.height;
-                        for sums in &sums[first..first + self.pooling.height] {
-                            keep_largest(&mut largest, sums);
-                        }
-                    }
-                    let mut values = [[0.0; LANES]; VECTORS];
-                    scale(kernel, &largest, &group.scales, &mut values);
-                    let output = self.output.row_mut(target.row(x, y));
-                    let output = output.chunks_mut(LANES).skip(index * VECTORS);
-                    for (output, values) in output.zip(&values) {
-                        write(activations, output, values, self.layer.kind);
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[inline(always)]
-fn keep_largest<const VECTORS: usize>(largest: &mut [Lanes<i32>; VECTORS], sums: &[Lanes<i32>; VECTORS]) {
-    for (largest, &sum) in largest.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-        *largest = if sum > *largest { sum } else { *largest };
-    }
-}
-
 /// Writes the activations of one vector of values, or of as many as there are outputs left.
 #[inline(always)]
-fn write<K: Kernel>(activations: Activations<K>, output: &mut [u8], values: &Lanes<f32>, kind: DenseKind) {
+pub(super) fn write<K: Kernel>(
+    activations: Activations<K>,
+    output: &mut [u8],
+    values: &Lanes<f32>,
+    kind: DenseKind,
+) {
     let lanes = activations.quantise(&activations.activate(values, kind));
-    for (output, lane) in output.iter_mut().zip(lanes) {
-        *output = lane.cast_unsigned() ^ ZERO;
+    let lanes = lanes.map(|lane| lane.cast_unsigned() ^ ZERO);
+    // A whole vector is one store.
+    match output.as_chunks_mut::<LANES>() {
+        ([whole], []) => *whole = lanes,
+        (_, rest) => rest.copy_from_slice(&lanes[..rest.len()]),
     }
 }

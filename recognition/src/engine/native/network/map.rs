@@ -1,6 +1,7 @@
 //! Activations of a batch of lines between two layers.
 
 use super::kernel::ROWS;
+use super::packed::INPUTS_STEP;
 
 /// The byte that stands for an activation of zero: activations are kept with 128 added.
 pub(super) const ZERO: u8 = 128;
@@ -8,6 +9,9 @@ pub(super) const ZERO: u8 = 128;
 /// Rows start at multiples of this many bytes, so that kernels may read them as they are; images of one value a place
 /// have no gaps.
 const ALIGNMENT: usize = 4;
+
+/// Rows after the last one, for a tile that begins at it, and for the steps in which kernels read single bytes.
+pub(super) const ROOM: usize = ROWS + INPUTS_STEP;
 
 /// The places of one line in a [`Map`]: column after column, in each from top to bottom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,7 @@ impl Extent {
 pub(super) struct Map {
     pub(super) depth: usize,
     pub(super) extents: Vec<Extent>,
-    /// With room for a tile after the last row.
+    /// With [`ROOM`] after the last row.
     values: Vec<u8>,
 }
 
@@ -52,16 +56,7 @@ impl Map {
                 extent
             })
             .collect();
-        Self { depth, extents, values: vec![ZERO; (first + ROWS) * stride(depth)] }
-    }
-
-    /// Makes room for one line. What it held before is still in it.
-    pub(super) fn hold(&mut self, width: usize, height: usize) {
-        self.extents = vec![Extent { first: 0, width, height }];
-        let bytes = (width * height + ROWS) * self.stride();
-        if self.values.len() < bytes {
-            self.values.resize(bytes, ZERO);
-        }
+        Self { depth, extents, values: vec![ZERO; (first + ROOM) * stride(depth)] }
     }
 
     /// Bytes from row to row.
@@ -85,9 +80,14 @@ impl Map {
         &mut self.values[start..][..self.depth]
     }
 
-    /// Some rows with the gaps between them; up to a tile may be asked for beyond the last one.
+    /// Some rows with the gaps between them; up to [`ROOM`] more may be asked for beyond the last one.
     pub(super) fn rows(&self, first: usize, count: usize) -> &[u8] {
         &self.values[first * self.stride()..][..count * self.stride()]
+    }
+
+    /// The rows from one on with the gaps between them, [`ROOM`] included.
+    pub(super) fn rows_from(&self, first: usize) -> &[u8] {
+        &self.values[first * self.stride()..]
     }
 
     /// Some rows with the gaps between them, to be written.
@@ -113,6 +113,7 @@ impl Map {
     }
 }
 
-fn stride(depth: usize) -> usize {
+/// Bytes from row to row where there are `depth` activations in each.
+pub(super) fn stride(depth: usize) -> usize {
     if depth == 1 { 1 } else { depth.next_multiple_of(ALIGNMENT) }
 }

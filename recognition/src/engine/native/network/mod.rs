@@ -2,12 +2,14 @@
 
 mod activation;
 mod batch;
+mod convolution;
 mod dense;
 mod kernel;
 mod map;
 mod noise;
 mod packed;
 mod plan;
+mod pooling;
 mod recurrent;
 mod reference;
 mod table;

@@ -4,7 +4,7 @@ use super::super::model::{Matrix, Weights};
 use super::kernel::{Kernel, LANES, Lanes};
 
 /// Rows of inputs are padded to a multiple of this, which all kernels' steps divide.
-const INPUTS_STEP: usize = 4;
+pub(super) const INPUTS_STEP: usize = 4;
 
 /// Bytes of a line of the cache, and more weights than it takes to reach the next one.
 const CACHE_LINE: usize = 64;
@@ -32,20 +32,24 @@ pub(super) struct Group<K: Kernel, const VECTORS: usize> {
 impl<K: Kernel, const VECTORS: usize> Packed<K, VECTORS> {
     /// A dense layer: outputs one after the other.
     pub(super) fn dense(matrix: &Matrix) -> Self {
+        Self::spread(matrix, matrix.inputs.next_multiple_of(INPUTS_STEP), |input| input)
+    }
+
+    /// A dense layer whose inputs stand at `place`s of their own among `depth`, a multiple of 4.
+    pub(super) fn spread(matrix: &Matrix, depth: usize, place: impl Fn(usize) -> usize) -> Self {
         let width = VECTORS * LANES;
-        Self::new(matrix.inputs, matrix.outputs.div_ceil(width), |group, vector, lane| {
-            (matrix, group * width + vector * LANES + lane)
-        })
+        let source = |group, vector, lane| (matrix, group * width + vector * LANES + lane);
+        Self::new(depth, matrix.outputs.div_ceil(width), source, place)
     }
 
     fn new<'a>(
-        inputs: usize,
+        depth: usize,
         groups: usize,
         source: impl Fn(usize, usize, usize) -> (&'a Matrix, usize),
+        place: impl Fn(usize) -> usize,
     ) -> Self {
-        let depth = inputs.next_multiple_of(INPUTS_STEP);
-        let groups = (0..groups).map(|group| Group::new(depth, |vector, lane| source(group, vector, lane)));
-        Self { depth, groups: groups.collect() }
+        let group = |group| Group::new(depth, |vector, lane| source(group, vector, lane), &place);
+        Self { depth, groups: (0..groups).map(group).collect() }
     }
 
     pub(super) fn groups(&self) -> &[Group<K, VECTORS>] {
@@ -57,8 +61,9 @@ impl<K: Kernel> Packed<K, 4> {
     /// The four gates of a recurrent layer, their values times `factor`: a group holds the gates of [`LANES`] units.
     pub(super) fn gates(gates: &[Matrix], units: usize, factor: f32) -> Option<Self> {
         let gates: &[Matrix; 4] = gates.try_into().ok()?;
-        let pack = |group: usize, vector: usize, lane: usize| (&gates[vector], group * LANES + lane);
-        let mut packed = Self::new(gates[0].inputs, units.div_ceil(LANES), pack);
+        let depth = gates[0].inputs.next_multiple_of(INPUTS_STEP);
+        let source = |group: usize, vector: usize, lane: usize| (&gates[vector], group * LANES + lane);
+        let mut packed = Self::new(depth, units.div_ceil(LANES), source, |input| input);
         for scales in packed.groups.iter_mut().flat_map(|group| group.scales.as_flattened_mut()) {
             *scales *= factor;
         }
@@ -67,7 +72,11 @@ impl<K: Kernel> Packed<K, 4> {
 }
 
 impl<K: Kernel, const VECTORS: usize> Group<K, VECTORS> {
-    fn new<'a>(depth: usize, source: impl Fn(usize, usize) -> (&'a Matrix, usize)) -> Self {
+    fn new<'a>(
+        depth: usize,
+        source: impl Fn(usize, usize) -> (&'a Matrix, usize),
+        place: &impl Fn(usize) -> usize,
+    ) -> Self {
         let mut group = Self {
             storage: vec![K::Weight::default(); depth * VECTORS * LANES + CACHE_LINE],
             first: 0,
@@ -82,7 +91,7 @@ impl<K: Kernel, const VECTORS: usize> Group<K, VECTORS> {
                 let Some(row) = weights.chunks_exact(matrix.inputs + 1).nth(output) else { continue };
                 let (bias, row) = (row[matrix.inputs], &row[..matrix.inputs]);
                 for (input, &weight) in row.iter().enumerate() {
-                    let position = group.first + K::position(VECTORS, depth, vector, lane, input);
+                    let position = group.first + K::position(VECTORS, depth, vector, lane, place(input));
                     group.storage[position] = K::weight(weight);
                 }
                 let offset: i32 = row.iter().map(|&weight| 128 * i32::from(weight)).sum();

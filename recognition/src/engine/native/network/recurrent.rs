@@ -2,7 +2,7 @@
 #![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 use super::activation::{Activations, place};
-use super::kernel::{Aligned, Kernel, LANES, Lanes, Operation, ROWS};
+use super::kernel::{Aligned, Inputs, Kernel, LANES, Lanes, Operation, ROWS, no_sums};
 use super::map::{Map, ZERO};
 use super::packed::Packed;
 use super::plan::{Axis, Lstm};
@@ -94,6 +94,7 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
         // A row of inputs: the layer's input at this step, then its own outputs of the step before.
         let mut inputs = vec![K::input(ZERO); rows * depth];
         let mut states = vec![Aligned([0.0; LANES]); rows * groups.len()];
+        let mut sums = [no_sums(); ROWS];
         let mut outputs = vec![[ZERO; LANES]; rows * groups.len()];
         let longest = sequences.first().map_or(0, |sequence| sequence.length);
         let mut active = sequences.len();
@@ -105,19 +106,20 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
             }
             for (index, group) in groups.iter().enumerate() {
                 for first in (0..active).step_by(ROWS) {
-                    let sums =
-                        kernel.multiply(group.weights(), &group.start, &inputs[first * depth..], depth);
+                    let rows = active - first;
+                    let tile = Inputs::dense(&inputs[first * depth..], depth, rows);
+                    kernel.multiply(group.weights(), &group.start, tile, &mut sums);
                     let cells = |row: usize| (first + row) * groups.len() + index;
                     // In two rounds: each row's long chain of look-ups and products then overlaps with the next row's.
-                    for (row, sums) in sums.0.iter().enumerate() {
+                    for (row, Aligned(sums)) in sums.iter().enumerate().take(rows) {
                         let states = &mut states[cells(row)].0;
                         *states = next_states(activations, sums, &group.scales, states);
                     }
-                    for (row, [.., output_gate]) in sums.0.iter().enumerate() {
+                    for (row, Aligned([.., output_gate])) in sums.iter().enumerate().take(rows) {
                         let output_gate = activations.scale(output_gate, &group.scales[3]);
                         let values = activations.lstm_outputs(&states[cells(row)].0, &output_gate);
                         outputs[cells(row)] =
-                            activations.quantise(&values).map(|value| value.cast_unsigned() ^ ZERO);
+                            activations.quantise_unit(&values).map(|value| value.cast_unsigned() ^ ZERO);
                     }
                 }
             }
@@ -134,6 +136,17 @@ impl<K: Kernel> Operation<K> for Pass<'_, K> {
             }
         }
     }
+}
+
+/// Activations as a kernel takes them: as they are, or made ready in `buffer`.
+#[inline(always)]
+pub(super) fn ready<'a, K: Kernel>(values: &'a [u8], buffer: &'a mut Vec<K::Input>) -> &'a [K::Input] {
+    if let Some(values) = K::ready(values) {
+        return values;
+    }
+    buffer.resize(values.len(), K::input(ZERO));
+    stage::<K>(values, buffer);
+    buffer
 }
 
 /// Makes activations ready for a kernel; in blocks, which are single instructions.

@@ -1,7 +1,11 @@
-//! Windows around every place: what a convolution sees, and pooling on its own.
+//! Windows around the places of a line: what a convolution sees.
 
+use std::ops::Range;
+
+use super::kernel::ROWS;
 use super::map::{Extent, Map, ZERO};
-use super::noise::Noise;
+use super::noise::LineNoise;
+use super::packed::INPUTS_STEP;
 
 /// The sides of a window.
 #[derive(Debug, Clone, Copy)]
@@ -11,7 +15,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    fn columns(self) -> usize {
+    pub(super) fn columns(self) -> usize {
         2 * self.half_width + 1
     }
 
@@ -19,141 +23,155 @@ impl Window {
         2 * self.half_height + 1
     }
 
-    /// The values around each place beside each other: columns from left to right, in each from top to bottom. Beyond
-    /// the edges there is noise; each line has its own generator.
-    pub(super) fn apply(self, input: &Map, noise: &mut [Noise]) -> Map {
-        let sizes = input.extents.iter().map(|extent| (extent.width, extent.height));
-        let mut output = Map::new(self.depth(input), sizes);
-        for (index, noise) in noise.iter_mut().enumerate() {
-            self.apply_to_line(input, index, noise, &mut output, index);
+    /// Places in a window.
+    pub(super) fn places(self) -> usize {
+        self.columns() * self.rows()
+    }
+
+    /// Values that a column of the window takes where places are `stride` apart, in a kernel's steps: the values that follow
+    /// are among them, with weights of 0.
+    pub(super) fn column_depth(self, stride: usize) -> usize {
+        (self.rows() * stride).next_multiple_of(INPUTS_STEP)
+    }
+
+    /// Values that the window takes, column after column.
+    pub(super) fn depth(self, stride: usize) -> usize {
+        self.columns() * self.column_depth(stride)
+    }
+
+    /// Where among them an input stands. Inputs are numbered from left to right, in each column from top to bottom, with `depth`
+    /// values at each place.
+    pub(super) fn position(self, input: usize, depth: usize, stride: usize) -> usize {
+        let (place, value) = (input / depth, input % depth);
+        let (column, row) = (place / self.rows(), place % self.rows());
+        column * self.column_depth(stride) + row * stride + value
+    }
+}
+
+/// The windows of a line that reach beyond its edges. What lies there is noise.
+#[derive(Debug)]
+pub(super) struct EdgeWindows {
+    window: Window,
+    extent: Extent,
+    stride: usize,
+    /// Window after window: column after column of the line, in each from top to bottom. With room for a tile.
+    values: Vec<u8>,
+}
+
+impl EdgeWindows {
+    /// Puts the windows of one of a map's lines together. Noise is taken in Tesseract's order: row by row.
+    pub(super) fn new(window: Window, input: &Map, extent: Extent, noise: &mut LineNoise<'_>) -> Self {
+        let mut edges = Self { window, extent, stride: input.stride(), values: Vec::new() };
+        edges.values.resize((edges.first(extent.width) + ROWS) * edges.depth(), ZERO);
+        let (columns, rows) = (edges.inner_columns(), edges.inner_rows());
+        for y in 0..extent.height {
+            (0..columns.start).for_each(|x| edges.fill(input, (x, y), noise));
+            if !rows.contains(&y) {
+                edges.fill_inner_columns(input, y, noise);
+            }
+            (columns.end..extent.width).for_each(|x| edges.fill(input, (x, y), noise));
         }
-        output
+        edges
     }
 
-    /// As [`Window::apply`], for one line at a time, into `output`.
-    pub(super) fn apply_to(self, input: &Map, index: usize, noise: &mut Noise, output: &mut Map) {
-        let extent = input.extents[index];
-        output.hold(extent.width, extent.height);
-        self.apply_to_line(input, index, noise, output, 0);
+    /// Window after window, with room for a tile that begins at the last one.
+    pub(super) fn values(&self) -> &[u8] {
+        &self.values
     }
 
-    /// Values around a place.
-    pub(super) fn depth(self, input: &Map) -> usize {
-        input.depth * self.columns() * self.rows()
+    /// Values of a window.
+    pub(super) fn depth(&self) -> usize {
+        self.window.depth(self.stride)
     }
 
-    fn apply_to_line(self, input: &Map, index: usize, noise: &mut Noise, output: &mut Map, target: usize) {
-        let (source, target) = (input.extents[index], output.extents[target]);
-        for x in 0..source.width {
-            for column in 0..self.columns() {
-                let seen = (x + column).checked_sub(self.half_width).filter(|&x| x < source.width);
-                if let Some(seen) = seen {
-                    let from = input.rows(source.row(seen, 0), source.height);
-                    self.copy_column(from, input, source.height, column, output, target.row(x, 0));
+    /// The columns in which windows reach neither beyond the left edge nor beyond the right one.
+    pub(super) fn inner_columns(&self) -> Range<usize> {
+        inner(self.window.half_width, self.extent.width)
+    }
+
+    /// The rows in which windows reach neither beyond the top nor beyond the bottom.
+    pub(super) fn inner_rows(&self) -> Range<usize> {
+        inner(self.window.half_height, self.extent.height)
+    }
+
+    /// Windows here in columns to the left of `x`.
+    pub(super) fn first(&self, x: usize) -> usize {
+        let (columns, rows) = (self.inner_columns(), self.inner_rows());
+        let columns_inside = x.clamp(columns.start, columns.end) - columns.start;
+        x * self.extent.height - columns_inside * rows.len()
+    }
+
+    /// The rows of the windows in column `x`.
+    pub(super) fn rows(&self, x: usize) -> impl Iterator<Item = usize> + use<> {
+        let height = self.extent.height;
+        let inner = if self.inner_columns().contains(&x) { self.inner_rows() } else { height..height };
+        (0..inner.start).chain(inner.end..height)
+    }
+
+    /// Where the window around a place stands.
+    fn position(&self, x: usize, y: usize) -> usize {
+        let is_below = y >= self.inner_rows().end && self.inner_columns().contains(&x);
+        let above = if is_below { y - self.inner_rows().len() } else { y };
+        (self.first(x) + above) * self.depth()
+    }
+
+    /// Puts the window around a place together.
+    fn fill(&mut self, input: &Map, (x, y): (usize, usize), noise: &mut LineNoise<'_>) {
+        let Window { half_width, half_height } = self.window;
+        let Extent { width, height, .. } = self.extent;
+        let first = self.position(x, y);
+        let columns = self.values[first..].chunks_exact_mut(self.window.column_depth(self.stride)).zip(x..);
+        for (values, x) in columns.take(self.window.columns()) {
+            let column = x.checked_sub(half_width).filter(|&x| x < width);
+            for (values, y) in values.chunks_exact_mut(self.stride).zip(y..).take(self.window.rows()) {
+                let values = &mut values[..input.depth];
+                match column.zip(y.checked_sub(half_height).filter(|&y| y < height)) {
+                    Some((x, y)) => values.copy_from_slice(input.row(self.extent.row(x, y))),
+                    None => values.fill_with(|| noise.next_byte()),
                 }
             }
         }
-        self.fill_outside(target, input.depth, noise, output);
     }
 
-    /// Copies what lies inside the image from one column to the windows around the places of a column whose first row
-    /// in the output is `target`.
-    fn copy_column(
-        self,
-        source: &[u8],
-        input: &Map,
-        height: usize,
-        column: usize,
-        output: &mut Map,
-        target: usize,
-    ) {
-        let place = column * self.rows() * input.depth;
-        let stride = output.stride();
-        let targets = output.rows_mut(target, height);
-        if self.half_height == 1 && input.depth == 1 && height > 2 {
-            // The window of all of Tesseract's models: three bytes at a time.
-            copy_threes(source, &mut targets[place..], stride);
+    /// Puts the windows around the places of a row together that reach only beyond the top or the bottom: a value of all of them
+    /// after the other.
+    fn fill_inner_columns(&mut self, input: &Map, y: usize, noise: &mut LineNoise<'_>) {
+        let Window { half_width, half_height } = self.window;
+        let columns = self.inner_columns();
+        if columns.is_empty() {
             return;
         }
-        for (y, target) in targets.chunks_exact_mut(stride).enumerate() {
-            let top = y.saturating_sub(self.half_height);
-            let bottom = (y + self.half_height + 1).min(height);
-            let skipped = (top + self.half_height - y) * input.depth;
-            for (index, y) in (top..bottom).enumerate() {
-                let from = &source[y * input.stride()..][..input.depth];
-                target[place + skipped + index * input.depth..][..input.depth].copy_from_slice(from);
-            }
-        }
-    }
-
-    /// Fills what lies outside with noise, in Tesseract's order: row by row.
-    fn fill_outside(self, extent: Extent, depth: usize, noise: &mut Noise, output: &mut Map) {
-        for y in 0..extent.height {
-            let inner_row = y >= self.half_height && y + self.half_height < extent.height;
-            let mut x = 0;
-            while x < extent.width {
-                if inner_row && x >= self.half_width && x + self.half_width < extent.width {
-                    x = extent.width - self.half_width;
-                    continue;
-                }
-                self.fill_place(extent, (x, y), depth, noise, output.row_mut(extent.row(x, y)));
-                x += 1;
-            }
-        }
-    }
-
-    fn fill_place(
-        self,
-        extent: Extent,
-        (x, y): (usize, usize),
-        depth: usize,
-        noise: &mut Noise,
-        row: &mut [u8],
-    ) {
-        let inside = |place: usize, half: usize, offset: usize, side: usize| {
-            place + offset >= half && place + offset < side + half
-        };
-        for (column, values) in row.chunks_exact_mut(self.rows() * depth).enumerate() {
-            let known_column = inside(x, self.half_width, column, extent.width);
-            for (line, values) in values.chunks_exact_mut(depth).enumerate() {
-                if !known_column || !inside(y, self.half_height, line, extent.height) {
-                    values.fill_with(|| noise.whole().cast_unsigned() ^ ZERO);
+        let rows: Vec<Option<usize>> = (y..y + self.window.rows())
+            .map(|y| y.checked_sub(half_height).filter(|&y| y < self.extent.height))
+            .collect();
+        let noises = rows.iter().filter(|row| row.is_none()).count() * self.window.columns() * input.depth;
+        let noise: Vec<u8> = (0..noises * columns.len()).map(|_| noise.next_byte()).collect();
+        let first = self.position(columns.start, y);
+        let step = (self.extent.height - self.inner_rows().len()) * self.depth();
+        let mut taken = 0;
+        for column in 0..self.window.columns() {
+            for (row, y) in rows.iter().enumerate() {
+                for value in 0..input.depth {
+                    let position = column * self.window.column_depth(self.stride) + row * self.stride + value;
+                    let targets = self.values[first + position..].iter_mut().step_by(step);
+                    let targets = targets.take(columns.len());
+                    if let Some(y) = *y {
+                        let source = self.extent.row(columns.start + column - half_width, y);
+                        let source = input.rows_from(source);
+                        let source = source[value..].iter().step_by(self.extent.height * self.stride);
+                        targets.zip(source).for_each(|(target, source)| *target = *source);
+                    } else {
+                        let noise = noise[taken..].iter().step_by(noises);
+                        targets.zip(noise).for_each(|(target, noise)| *target = *noise);
+                        taken += 1;
+                    }
                 }
             }
         }
     }
 }
 
-/// Three values around each place of a column; the first and the last place have but two. Four are copied where there are: the
-/// next column goes over the fourth, or it lies between the rows.
-fn copy_threes(source: &[u8], targets: &mut [u8], stride: usize) {
-    let height = source.len();
-    for (window, target) in source.windows(4).zip(targets[stride..].chunks_mut(stride)) {
-        if let (Some(window), Some(target)) = (window.first_chunk::<4>(), target.first_chunk_mut::<4>()) {
-            *target = *window;
-        }
-    }
-    targets[(height - 2) * stride..][..3].copy_from_slice(&source[height - 3..]);
-    targets[1..3].copy_from_slice(&source[..2]);
-    targets[(height - 1) * stride..][..2].copy_from_slice(&source[height - 2..]);
-}
-
-/// The maximum of each rectangle; what does not fill one is dropped.
-pub(super) fn pool(input: &Map, width: usize, height: usize) -> Map {
-    let sizes = input.extents.iter().map(|extent| (extent.width / width, extent.height / height));
-    let mut output = Map::new(input.depth, sizes);
-    for (source, target) in input.extents.iter().zip(output.extents.clone()) {
-        for x in 0..target.width * width {
-            for y in 0..target.height * height {
-                let first = x % width == 0 && y % height == 0;
-                let values = input.row(source.row(x, y));
-                for (largest, &value) in
-                    output.row_mut(target.row(x / width, y / height)).iter_mut().zip(values)
-                {
-                    *largest = if first { value } else { value.max(*largest) };
-                }
-            }
-        }
-    }
-    output
+/// Those of a number of places that have `half` others on both sides; an empty range at the end where there are none.
+fn inner(half: usize, count: usize) -> Range<usize> {
+    if count > 2 * half { half..count - half } else { count..count }
 }

@@ -15,7 +15,7 @@ use std::arch::x86_64::{
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
-use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Inputs, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Lanes of a register of 32-bit sums: a vector of weights is two registers, one after the other.
 const HALF: usize = LANES / 2;
@@ -76,11 +76,11 @@ impl Kernel for Avx2 {
         self,
         weights: &[i16],
         start: &[Lanes<i32>; VECTORS],
-        inputs: &[i16],
-        depth: usize,
-    ) -> Tile<VECTORS> {
+        inputs: Inputs<'_, i16>,
+        sums: &mut Tile<VECTORS>,
+    ) {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth) }
+        unsafe { multiply(weights, start, inputs, sums) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -99,48 +99,49 @@ fn run<O: Operation<Avx2>>(kernel: Avx2, operation: O) {
 fn multiply<const VECTORS: usize>(
     weights: &[i16],
     start: &[Lanes<i32>; VECTORS],
-    inputs: &[i16],
-    depth: usize,
-) -> Tile<VECTORS> {
-    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
-    let steps = depth / 2;
-    assert!(inputs.len() >= ROWS * depth, "a tile of inputs");
+    inputs: Inputs<'_, i16>,
+    sums: &mut Tile<VECTORS>,
+) {
+    assert!(inputs.are_whole(), "a tile of inputs");
+    let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
+    let steps = strips * depth / 2;
     let registers = weights.as_chunks::<16>().0.as_chunks::<VECTORS>().0;
     for half in 0..2 {
         let registers = &registers[half * steps..(half + 1) * steps];
-        for first in (0..ROWS).step_by(ROWS_AT_ONCE) {
+        for first in (0..ROWS.min(rows)).step_by(ROWS_AT_ONCE) {
             let mut accumulators = [[_mm256_setzero_si256(); VECTORS]; ROWS_AT_ONCE];
             for accumulators in &mut accumulators {
                 for (accumulator, start) in accumulators.iter_mut().zip(start) {
                     *accumulator = load_i32(&start.as_chunks::<HALF>().0[half]);
                 }
             }
-            for (step, weights) in registers.iter().enumerate() {
-                let mut pairs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
-                for (row, pair) in pairs.iter_mut().enumerate() {
-                    // SAFETY: `step` is below depth / 2 and `first + row` below ROWS: these 4 bytes are among the inputs,
-                    // as asserted.
-                    let two = unsafe {
-                        inputs.as_ptr().add((first + row) * depth + 2 * step).cast::<i32>().read_unaligned()
-                    };
-                    *pair = _mm256_set1_epi32(two);
-                }
-                for (vector, weights) in weights.iter().enumerate() {
-                    let weights = load_i16(weights);
-                    for (accumulators, pair) in accumulators.iter_mut().zip(pairs) {
-                        let products = _mm256_madd_epi16(weights, pair);
-                        accumulators[vector] = _mm256_add_epi32(accumulators[vector], products);
+            let mut registers = registers.iter();
+            for strip in 0..strips {
+                for (step, weights) in registers.by_ref().take(depth / 2).enumerate() {
+                    let mut pairs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
+                    for (row, pair) in pairs.iter_mut().enumerate() {
+                        let place = strip * strip_stride + (first + row) * row_stride + 2 * step;
+                        // SAFETY: `step` is below depth / 2 and `first + row` below ROWS: these 4 bytes are among the values,
+                        // as asserted.
+                        let two = unsafe { values.as_ptr().add(place).cast::<i32>().read_unaligned() };
+                        *pair = _mm256_set1_epi32(two);
+                    }
+                    for (vector, weights) in weights.iter().enumerate() {
+                        let weights = load_i16(weights);
+                        for (accumulators, pair) in accumulators.iter_mut().zip(pairs) {
+                            let products = _mm256_madd_epi16(weights, pair);
+                            accumulators[vector] = _mm256_add_epi32(accumulators[vector], products);
+                        }
                     }
                 }
             }
-            for (sums, accumulators) in sums.0[first..].iter_mut().zip(accumulators) {
-                for (sums, accumulator) in sums.iter_mut().zip(accumulators) {
+            for (sums, accumulators) in sums[first..].iter_mut().zip(accumulators) {
+                for (sums, accumulator) in sums.0.iter_mut().zip(accumulators) {
                     store_i32(&mut sums.as_chunks_mut::<HALF>().0[half], accumulator);
                 }
             }
         }
     }
-    sums
 }
 
 #[inline]

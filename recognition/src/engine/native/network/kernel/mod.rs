@@ -27,8 +27,46 @@ pub(super) type Lanes<T> = [T; LANES];
 #[repr(align(64))]
 pub(super) struct Aligned<T>(pub(super) T);
 
+/// Where the inputs of a tile's rows stand: a row's inputs are `depth` of each strip, one strip after the other. Strips and rows
+/// may lie over each other, as the windows of a convolution do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inputs<'a, T> {
+    /// From the first row's part of the first strip on.
+    pub(super) values: &'a [T],
+    /// Parts of a row.
+    pub(super) strips: usize,
+    /// Inputs from a strip to the next one.
+    pub(super) strip_stride: usize,
+    /// Inputs of a row in each strip, a multiple of 4.
+    pub(super) depth: usize,
+    /// Inputs from a row to the next one.
+    pub(super) row_stride: usize,
+    /// How many of the rows matter, if less than a tile has: the other ones' sums may be anything.
+    pub(super) rows: usize,
+}
+
+impl<'a, T> Inputs<'a, T> {
+    /// Rows one after the other.
+    #[inline(always)]
+    pub(super) fn dense(values: &'a [T], depth: usize, rows: usize) -> Self {
+        Self { values, strips: 1, strip_stride: 0, depth, row_stride: depth, rows }
+    }
+
+    /// Whether the values reach to the end of a tile's last row.
+    #[inline(always)]
+    fn are_whole(&self) -> bool {
+        let last = self.strips.saturating_sub(1) * self.strip_stride + (ROWS - 1) * self.row_stride;
+        self.values.len() >= last + self.depth
+    }
+}
+
 /// The sums of a tile: rows, and for each its vectors.
-pub(super) type Tile<const VECTORS: usize> = Aligned<[[Lanes<i32>; VECTORS]; ROWS]>;
+pub(super) type Tile<const VECTORS: usize> = [Aligned<[Lanes<i32>; VECTORS]>; ROWS];
+
+/// Room for the sums of a tile.
+pub(super) const fn no_sums<const VECTORS: usize>() -> Aligned<[Lanes<i32>; VECTORS]> {
+    Aligned([[0; LANES]; VECTORS])
+}
 
 /// An instruction set's way to multiply. A value of it exists only where the processor has the instructions.
 pub(super) trait Kernel: Numbers<LANES> + std::fmt::Debug + Send + Sync + 'static {
@@ -51,14 +89,14 @@ pub(super) trait Kernel: Numbers<LANES> + std::fmt::Debug + Send + Sync + 'stati
     /// Where a weight stands among those of its group of `vectors` × [`LANES`] outputs over `depth` inputs.
     fn position(vectors: usize, depth: usize, vector: usize, lane: usize, input: usize) -> usize;
 
-    /// Sums over [`ROWS`] rows of `depth` inputs each (a multiple of 4), on top of `start`.
+    /// Sums over a tile's rows of inputs, on top of `start`.
     fn multiply<const VECTORS: usize>(
         self,
         weights: &[Self::Weight],
         start: &[Lanes<i32>; VECTORS],
-        inputs: &[Self::Input],
-        depth: usize,
-    ) -> Tile<VECTORS>;
+        inputs: Inputs<'_, Self::Input>,
+        sums: &mut Tile<VECTORS>,
+    );
 
     /// Runs an operation compiled for the instruction set.
     fn run<O: Operation<Self>>(self, operation: O);

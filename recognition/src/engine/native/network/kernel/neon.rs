@@ -10,7 +10,7 @@ use std::arch::aarch64::{
 };
 
 use super::super::table::{Found, Numbers, Plain, Table};
-use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Inputs, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Registers of four 32-bit sums in a vector.
 const QUARTERS: usize = LANES / 4;
@@ -65,11 +65,11 @@ impl Kernel for Neon {
         self,
         weights: &[i16],
         start: &[Lanes<i32>; VECTORS],
-        inputs: &[i16],
-        depth: usize,
-    ) -> Tile<VECTORS> {
+        inputs: Inputs<'_, i16>,
+        sums: &mut Tile<VECTORS>,
+    ) {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth) }
+        unsafe { multiply(weights, start, inputs, sums) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -88,30 +88,33 @@ fn run<O: Operation<Neon>>(kernel: Neon, operation: O) {
 fn multiply<const VECTORS: usize>(
     weights: &[i16],
     start: &[Lanes<i32>; VECTORS],
-    inputs: &[i16],
-    depth: usize,
-) -> Tile<VECTORS> {
-    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
-    let vectors = &weights.as_chunks::<LANES>().0.as_chunks::<VECTORS>().0[..depth];
-    for (sums, row) in sums.0.iter_mut().zip(inputs.chunks_exact(depth)) {
+    inputs: Inputs<'_, i16>,
+    sums: &mut Tile<VECTORS>,
+) {
+    let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
+    for (row, sums) in sums.iter_mut().enumerate().take(rows) {
         let mut accumulators = start.each_ref().map(|lanes| load_i32(lanes));
-        for (&input, vectors) in row.iter().zip(vectors) {
-            for (accumulators, weights) in accumulators.iter_mut().zip(vectors) {
-                let [low, high] = load_i16(weights);
-                accumulators[0] = vmlal_n_s16(accumulators[0], vget_low_s16(low), input);
-                accumulators[1] = vmlal_high_n_s16(accumulators[1], low, input);
-                accumulators[2] = vmlal_n_s16(accumulators[2], vget_low_s16(high), input);
-                accumulators[3] = vmlal_high_n_s16(accumulators[3], high, input);
+        let mut vectors = weights.as_chunks::<LANES>().0.as_chunks::<VECTORS>().0.iter();
+        for strip in 0..strips {
+            for (&input, vectors) in
+                values[strip * strip_stride + row * row_stride..][..depth].iter().zip(vectors.by_ref())
+            {
+                for (accumulators, weights) in accumulators.iter_mut().zip(vectors) {
+                    let [low, high] = load_i16(weights);
+                    accumulators[0] = vmlal_n_s16(accumulators[0], vget_low_s16(low), input);
+                    accumulators[1] = vmlal_high_n_s16(accumulators[1], low, input);
+                    accumulators[2] = vmlal_n_s16(accumulators[2], vget_low_s16(high), input);
+                    accumulators[3] = vmlal_high_n_s16(accumulators[3], high, input);
+                }
             }
         }
-        for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
+        for (sums, accumulators) in sums.0.iter_mut().zip(accumulators) {
             for (sums, accumulator) in sums.as_chunks_mut::<4>().0.iter_mut().zip(accumulators) {
                 // SAFETY: four sums of 4 bytes are the 16 bytes that are written.
                 unsafe { vst1q_s32(sums.as_mut_ptr(), accumulator) };
             }
         }
     }
-    sums
 }
 
 #[inline]

@@ -4,7 +4,7 @@
 use wide::{f32x4, i16x8, i32x4};
 
 use super::super::table::{Found, Numbers, Plain, Table, found_at, within};
-use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Inputs, Kernel, LANES, Lanes, Operation, Tile};
 
 /// Weights of a register: pairs that belong to the same lane.
 const WIDTH: usize = 8;
@@ -61,34 +61,40 @@ impl Kernel for Portable {
         self,
         weights: &[i16],
         start: &[Lanes<i32>; VECTORS],
-        inputs: &[i16],
-        depth: usize,
-    ) -> Tile<VECTORS> {
+        inputs: Inputs<'_, i16>,
+        sums: &mut Tile<VECTORS>,
+    ) {
         let registers = weights.as_chunks::<WIDTH>().0;
-        let rows: [&[i16]; ROWS] = std::array::from_fn(|row| &inputs[row * depth..][..depth]);
-        let mut tile = Aligned([*start; ROWS]);
-        for (rows, sums) in rows.chunks_exact(ROWS_AT_ONCE).zip(tile.0.chunks_exact_mut(ROWS_AT_ONCE)) {
+        let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
+        let pairs = sums.chunks_exact_mut(ROWS_AT_ONCE).zip((0..rows).step_by(ROWS_AT_ONCE));
+        for (sums, first) in pairs {
             for vector in 0..VECTORS {
                 let mut accumulators = [[i32x4::ZERO; REGISTERS]; ROWS_AT_ONCE];
-                let weights =
+                let mut weights =
                     registers.chunks_exact(VECTORS * REGISTERS).map(|all| &all[vector * REGISTERS..]);
-                for (step, weights) in weights.take(depth / 2).enumerate() {
-                    let weights: [i16x8; REGISTERS] =
-                        std::array::from_fn(|register| weights[register].into());
-                    for (row, accumulators) in rows.iter().zip(&mut accumulators) {
-                        let (first, second) = (row[2 * step], row[2 * step + 1]);
-                        let pairs = i16x8::from([first, second, first, second, first, second, first, second]);
-                        for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
-                            *accumulator += weights.dot(pairs);
+                for strip in 0..strips {
+                    let rows: [&[i16]; ROWS_AT_ONCE] = std::array::from_fn(|row| {
+                        &values[strip * strip_stride + (first + row) * row_stride..][..depth]
+                    });
+                    for (step, weights) in weights.by_ref().take(depth / 2).enumerate() {
+                        let weights: [i16x8; REGISTERS] =
+                            std::array::from_fn(|register| weights[register].into());
+                        for (row, accumulators) in rows.iter().zip(&mut accumulators) {
+                            let (first, second) = (row[2 * step], row[2 * step + 1]);
+                            let pairs =
+                                i16x8::from([first, second, first, second, first, second, first, second]);
+                            for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
+                                *accumulator += weights.dot(pairs);
+                            }
                         }
                     }
                 }
                 for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
-                    add(&mut sums[vector], accumulators);
+                    sums.0[vector] = start[vector];
+                    add(&mut sums.0[vector], accumulators);
                 }
             }
         }
-        tile
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {

@@ -6,15 +6,14 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_abs_ps, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps,
-    _mm512_cvttps_epi32, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps, _mm512_permutex2var_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_ps,
-    _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, __m512i, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvttps_epi32,
+    _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_range_ps, _mm512_reduce_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
-use super::{Aligned, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Inputs, Kernel, LANES, Lanes, Operation, ROWS, Tile};
 
 /// Proof that the processor has the instructions.
 #[derive(Debug, Clone, Copy)]
@@ -79,11 +78,11 @@ impl Kernel for Vnni {
         self,
         weights: &[i8],
         start: &[Lanes<i32>; VECTORS],
-        inputs: &[u8],
-        depth: usize,
-    ) -> Tile<VECTORS> {
+        inputs: Inputs<'_, u8>,
+        sums: &mut Tile<VECTORS>,
+    ) {
         // SAFETY: `self` proves that the processor has the instructions.
-        unsafe { multiply(weights, start, inputs, depth) }
+        unsafe { multiply(weights, start, inputs, sums) }
     }
 
     fn run<O: Operation<Self>>(self, operation: O) {
@@ -103,39 +102,42 @@ fn run<O: Operation<Vnni>>(kernel: Vnni, operation: O) {
 fn multiply<const VECTORS: usize>(
     weights: &[i8],
     start: &[Lanes<i32>; VECTORS],
-    inputs: &[u8],
-    depth: usize,
-) -> Tile<VECTORS> {
-    let steps = depth / 4;
-    assert!(inputs.len() >= ROWS * depth, "a tile of inputs");
+    inputs: Inputs<'_, u8>,
+    sums: &mut Tile<VECTORS>,
+) {
+    assert!(inputs.are_whole(), "a tile of inputs");
+    let Inputs { values, strips, strip_stride, depth, row_stride, .. } = inputs;
     let mut accumulators = [[_mm512_setzero_si512(); VECTORS]; ROWS];
     for accumulators in &mut accumulators {
         for (accumulator, start) in accumulators.iter_mut().zip(start) {
             *accumulator = load_i32(start);
         }
     }
-    let vectors = &weights.as_chunks::<64>().0.as_chunks::<VECTORS>().0[..steps];
-    for (step, vectors) in vectors.iter().enumerate() {
-        let mut weights = [_mm512_setzero_si512(); VECTORS];
-        for (weights, vector) in weights.iter_mut().zip(vectors) {
-            *weights = load_i8(vector);
-        }
-        for (row, accumulators) in accumulators.iter_mut().enumerate() {
-            // SAFETY: `step` is below depth / 4 and `row` below ROWS: these 4 bytes are among the inputs, as asserted.
-            let four = unsafe { inputs.as_ptr().add(row * depth + 4 * step).cast::<i32>().read_unaligned() };
-            let inputs = _mm512_set1_epi32(four);
-            for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
-                *accumulator = _mm512_dpbusd_epi32(*accumulator, inputs, weights);
+    let mut vectors = weights.as_chunks::<64>().0.as_chunks::<VECTORS>().0.iter();
+    for strip in 0..strips {
+        // SAFETY: all strips begin among the values, as asserted.
+        let first = unsafe { values.as_ptr().add(strip * strip_stride) };
+        for (step, vectors) in vectors.by_ref().take(depth / 4).enumerate() {
+            let mut weights = [_mm512_setzero_si512(); VECTORS];
+            for (weights, vector) in weights.iter_mut().zip(vectors) {
+                *weights = load_i8(vector);
+            }
+            for (row, accumulators) in accumulators.iter_mut().enumerate() {
+                // SAFETY: `step` is below depth / 4 and `row` below ROWS: these 4 bytes are among the values,
+                // as asserted.
+                let four = unsafe { first.add(row * row_stride + 4 * step).cast::<i32>().read_unaligned() };
+                let inputs = _mm512_set1_epi32(four);
+                for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
+                    *accumulator = _mm512_dpbusd_epi32(*accumulator, inputs, weights);
+                }
             }
         }
     }
-    let mut sums: Tile<VECTORS> = Aligned([[[0; LANES]; VECTORS]; ROWS]);
-    for (sums, accumulators) in sums.0.iter_mut().zip(accumulators) {
-        for (sums, accumulator) in sums.iter_mut().zip(accumulators) {
+    for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
+        for (sums, accumulator) in sums.0.iter_mut().zip(accumulators) {
             store_i32(sums, accumulator);
         }
     }
-    sums
 }
 
 #[inline]
@@ -154,14 +156,19 @@ fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
     values
 }
 
+/// For `range`: of two numbers the one nearer to 0, without its sign.
+const SMALLER_WITHOUT_SIGN: i32 = 0b1010;
+/// For `reduce`: what lies beyond the whole number that is nearer to 0.
+const BEYOND_WHOLE: i32 = 0b0011;
+
 /// Fetches each entry as 64 bits.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-    // Of a place that is no number the minimum is its second argument.
-    let places = _mm512_min_ps(_mm512_abs_ps(load_f32(places)), _mm512_set1_ps(LAST_PLACE));
+    // Of a place that is no number the smaller is its other argument.
+    let places = _mm512_range_ps::<SMALLER_WITHOUT_SIGN>(load_f32(places), _mm512_set1_ps(LAST_PLACE));
     let entries = _mm512_cvttps_epi32(places);
-    let part = _mm512_sub_ps(places, _mm512_cvtepi32_ps(entries));
+    let part = _mm512_reduce_ps::<BEYOND_WHOLE>(places);
     let halves = [_mm512_castsi512_si256(entries), _mm512_extracti64x4_epi64::<1>(entries)];
     let pairs = halves.map(|entries| {
         // SAFETY: entries are at most `LAST_PLACE`, the table's last, and not negative.
