@@ -167,69 +167,67 @@ fn exp2(y: f32) -> f32 {
 /// Differences to the largest sum are cut here, as in Tesseract: no probability is 0.
 const SOFTMAX_MIN: f32 = -86.0;
 
-/// Turns sums into probabilities. The order of the
+/// Turns the first `classes` sums into probabilities; what follows them is room, so that there may be whole vectors. The order of the
 /// additions is part of the result: sixteen interleaved sums, then halves.
 #[inline(always)]
-pub(super) fn softmax(sums: &mut [f32]) {
-    let (blocks, rest) = sums.as_chunks_mut::<16>();
-    // Whole vectors are worked on, the last one filled up with what changes nothing.
-    let mut last = [f32::MIN; 16];
-    last[..rest.len()].copy_from_slice(rest);
-    let largest = largest_lane(blocks.iter().fold(last, larger));
-    for block in blocks.iter_mut() {
-        *block = powers(block, largest);
-    }
-    last = powers(&last, largest);
-    last[rest.len()..].fill(0.0);
-    let total = add_lanes(
-        blocks
-            .iter()
-            .chain([&last])
-            .fold([0.0; 16], |total, block| std::array::from_fn(|lane| total[lane] + block[lane])),
-    );
-    let factor = 1.0 / total;
-    for block in blocks.iter_mut() {
-        *block = block.map(|value| value * factor);
-    }
-    rest.copy_from_slice(&last.map(|value| value * factor)[..rest.len()]);
-}
-
-/// e to the power of the values' distances to the largest one.
-#[inline(always)]
-fn powers(values: &[f32; 16], largest: f32) -> [f32; 16] {
-    values.map(|value| {
-        let difference = value - largest;
+pub(super) fn softmax(sums: &mut [f32], classes: usize) {
+    sums[classes..].fill(f32::MIN);
+    let largest = largest(sums);
+    for sum in sums.iter_mut() {
+        let difference = *sum - largest;
         let difference = if difference > SOFTMAX_MIN { difference } else { SOFTMAX_MIN };
-        exp2(difference * std::f32::consts::LOG2_E)
-    })
+        *sum = exp2(difference * std::f32::consts::LOG2_E);
+    }
+    sums[classes..].fill(0.0);
+    let factor = 1.0 / total(sums);
+    for value in sums {
+        *value *= factor;
+    }
 }
 
+/// The largest value; in lanes, as vector code needs it.
 #[inline(always)]
-fn larger(values: [f32; 16], others: &[f32; 16]) -> [f32; 16] {
-    std::array::from_fn(|lane| if others[lane] > values[lane] { others[lane] } else { values[lane] })
-}
-
-#[inline(always)]
-fn largest_lane(mut lanes: [f32; 16]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        let (low, high) = lanes.split_at_mut(half);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low = if *high > *low { *high } else { *low };
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::MIN; 16];
+    let (blocks, rest) = values.as_chunks::<16>();
+    for block in blocks {
+        for (lane, &value) in lanes.iter_mut().zip(block) {
+            *lane = if value > *lane { value } else { *lane };
         }
     }
-    lanes[0]
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane = if value > *lane { value } else { *lane };
+    }
+    fold_halves(lanes, |low, high| if high > low { high } else { low })
+}
+
+#[inline(always)]
+fn total(values: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    let (blocks, rest) = values.as_chunks::<16>();
+    for block in blocks {
+        for (lane, value) in lanes.iter_mut().zip(block) {
+            *lane += value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += value;
+    }
+    add_lanes(lanes)
+}
+
+/// Sixteen lanes joined, halves with halves.
+#[inline(always)]
+fn fold_halves(lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
+    let four: [f32; 4] = std::array::from_fn(|lane| join(eight[lane], eight[lane + 4]));
+    join(join(four[0], four[2]), join(four[1], four[3]))
 }
 
 /// The sum of sixteen lanes, halves onto halves.
 #[inline(always)]
-pub(super) fn add_lanes(mut lanes: [f32; 16]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        let (low, high) = lanes.split_at_mut(half);
-        for (low, high) in low.iter_mut().zip(high) {
-            *low += *high;
-        }
-    }
-    lanes[0]
+pub(super) fn add_lanes(lanes: [f32; 16]) -> f32 {
+    fold_halves(lanes, |low, high| low + high)
 }
 
 #[cfg(test)]
@@ -302,7 +300,8 @@ mod tests {
     #[test]
     fn probabilities_add_up_to_one() {
         let mut sums: Vec<f32> = (0..269).map(|index| (index as f32 * 0.37).sin() * 30.0).collect();
-        softmax(&mut sums);
+        let classes = sums.len();
+        softmax(&mut sums, classes);
         let total: f64 = sums.iter().map(|&value| f64::from(value)).sum();
         assert!((total - 1.0).abs() < 1e-5);
     }

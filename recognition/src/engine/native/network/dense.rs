@@ -63,7 +63,7 @@ impl<K: Kernel> Dense<K> {
 /// What becomes of a row's values.
 trait Finish {
     /// Takes the values of one row, in lanes: of the `row`th of those that are multiplied, one after the other.
-    fn finish(&mut self, row: usize, values: &[Lanes<f32>]);
+    fn finish(&mut self, row: usize, values: &mut [Lanes<f32>]);
 }
 
 struct Activate<'a, K> {
@@ -74,7 +74,7 @@ struct Activate<'a, K> {
 
 impl<K: Kernel> Finish for Activate<'_, K> {
     #[inline(always)]
-    fn finish(&mut self, row: usize, values: &[Lanes<f32>]) {
+    fn finish(&mut self, row: usize, values: &mut [Lanes<f32>]) {
         for (target, values) in self.output.row_mut(row).chunks_mut(LANES).zip(values) {
             write(self.activations, target, values, self.kind);
         }
@@ -89,10 +89,11 @@ struct Probable<'a> {
 
 impl Finish for Probable<'_> {
     #[inline(always)]
-    fn finish(&mut self, _row: usize, values: &[Lanes<f32>]) {
-        let start = self.values.len();
-        self.values.extend_from_slice(&values.as_flattened()[..self.outputs]);
-        softmax(&mut self.values[start..]);
+    fn finish(&mut self, _row: usize, values: &mut [Lanes<f32>]) {
+        let vectors = self.outputs.div_ceil(LANES);
+        let values = values[..vectors].as_flattened_mut();
+        softmax(values, self.outputs);
+        self.values.extend_from_slice(&values[..self.outputs]);
     }
 }
 
@@ -120,8 +121,8 @@ impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K
                     scale(kernel, sums, &group.scales, &mut values[row * groups.len() + index]);
                 }
             }
-            for (row, values) in values.chunks_exact(groups.len()).take(count).enumerate() {
-                self.finish.finish(first - self.rows.start + row, values.as_flattened());
+            for (row, values) in values.chunks_exact_mut(groups.len()).take(count).enumerate() {
+                self.finish.finish(first - self.rows.start + row, values.as_flattened_mut());
             }
         }
     }

@@ -156,7 +156,7 @@ impl<A: Arithmetic> Reference<A> {
         for x in 0..grid.width {
             let step = values.len();
             values.extend((0..classes).map(|class| A::sum(matrix, class, grid.at(x, 0))));
-            softmax(&mut values[step..]);
+            softmax(&mut values[step..], classes);
         }
         Probabilities { classes, values }
     }

@@ -104,8 +104,12 @@ fn best_two(step: &[f32]) -> [u16; 2] {
     [best as u16, if second < step.len() { second as u16 } else { 0 }]
 }
 
+/// The first place of a value that is not smaller; 0 where there is none. Whole blocks are passed over in vector code.
 fn position(values: &[f32], wanted: f32) -> usize {
-    values.iter().position(|&value| value >= wanted).unwrap_or(0)
+    let holds_none =
+        |block: &&[f32; 16]| !block.iter().fold(false, |found, &value| found | (value >= wanted));
+    let passed = values.as_chunks().0.iter().take_while(holds_none).count() * 16;
+    values[passed..].iter().position(|&value| value >= wanted).map_or(0, |place| passed + place)
 }
 
 /// The largest value; in lanes, which become vector code.

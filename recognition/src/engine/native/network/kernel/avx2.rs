@@ -103,43 +103,62 @@ fn multiply<const VECTORS: usize>(
     sums: &mut Tile<VECTORS>,
 ) {
     assert!(inputs.are_whole(), "a tile of inputs");
-    let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
-    let steps = strips * depth / 2;
+    let steps = inputs.strips * inputs.depth / 2;
     let registers = weights.as_chunks::<16>().0.as_chunks::<VECTORS>().0;
     for half in 0..2 {
         let registers = &registers[half * steps..(half + 1) * steps];
-        for first in (0..ROWS.min(rows)).step_by(ROWS_AT_ONCE) {
-            let mut accumulators = [[_mm256_setzero_si256(); VECTORS]; ROWS_AT_ONCE];
-            for accumulators in &mut accumulators {
-                for (accumulator, start) in accumulators.iter_mut().zip(start) {
-                    *accumulator = load_i32(&start.as_chunks::<HALF>().0[half]);
+        if VECTORS == 1 {
+            multiply_rows::<VECTORS, ROWS>(registers, start, inputs, half, 0, sums);
+            continue;
+        }
+        for first in (0..ROWS.min(inputs.rows)).step_by(ROWS_AT_ONCE) {
+            multiply_rows::<VECTORS, ROWS_AT_ONCE>(registers, start, inputs, half, first, sums);
+        }
+    }
+}
+
+/// Half the lanes of `COUNT` of a tile's rows: as many as the registers hold the sums of.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn multiply_rows<const VECTORS: usize, const COUNT: usize>(
+    registers: &[[[i16; 16]; VECTORS]],
+    start: &[Lanes<i32>; VECTORS],
+    inputs: Inputs<'_, i16>,
+    half: usize,
+    first: usize,
+    sums: &mut Tile<VECTORS>,
+) {
+    assert!(inputs.are_whole() && first + COUNT <= ROWS, "a tile of inputs");
+    let Inputs { values, strips, strip_stride, depth, row_stride, .. } = inputs;
+    let mut accumulators = [[_mm256_setzero_si256(); VECTORS]; COUNT];
+    for accumulators in &mut accumulators {
+        for (accumulator, start) in accumulators.iter_mut().zip(start) {
+            *accumulator = load_i32(&start.as_chunks::<HALF>().0[half]);
+        }
+    }
+    let mut registers = registers.iter();
+    for strip in 0..strips {
+        for (step, weights) in registers.by_ref().take(depth / 2).enumerate() {
+            let mut pairs = [_mm256_setzero_si256(); COUNT];
+            for (row, pair) in pairs.iter_mut().enumerate() {
+                let place = strip * strip_stride + (first + row) * row_stride + 2 * step;
+                // SAFETY: `step` is below depth / 2 and `first + row` below ROWS: these 4 bytes are among the
+                // values, as asserted.
+                let two = unsafe { values.as_ptr().add(place).cast::<i32>().read_unaligned() };
+                *pair = _mm256_set1_epi32(two);
+            }
+            for (vector, weights) in weights.iter().enumerate() {
+                let weights = load_i16(weights);
+                for (accumulators, pair) in accumulators.iter_mut().zip(pairs) {
+                    let products = _mm256_madd_epi16(weights, pair);
+                    accumulators[vector] = _mm256_add_epi32(accumulators[vector], products);
                 }
             }
-            let mut registers = registers.iter();
-            for strip in 0..strips {
-                for (step, weights) in registers.by_ref().take(depth / 2).enumerate() {
-                    let mut pairs = [_mm256_setzero_si256(); ROWS_AT_ONCE];
-                    for (row, pair) in pairs.iter_mut().enumerate() {
-                        let place = strip * strip_stride + (first + row) * row_stride + 2 * step;
-                        // SAFETY: `step` is below depth / 2 and `first + row` below ROWS: these 4 bytes are among the values,
-                        // as asserted.
-                        let two = unsafe { values.as_ptr().add(place).cast::<i32>().read_unaligned() };
-                        *pair = _mm256_set1_epi32(two);
-                    }
-                    for (vector, weights) in weights.iter().enumerate() {
-                        let weights = load_i16(weights);
-                        for (accumulators, pair) in accumulators.iter_mut().zip(pairs) {
-                            let products = _mm256_madd_epi16(weights, pair);
-                            accumulators[vector] = _mm256_add_epi32(accumulators[vector], products);
-                        }
-                    }
-                }
-            }
-            for (sums, accumulators) in sums[first..].iter_mut().zip(accumulators) {
-                for (sums, accumulator) in sums.0.iter_mut().zip(accumulators) {
-                    store_i32(&mut sums.as_chunks_mut::<HALF>().0[half], accumulator);
-                }
-            }
+        }
+    }
+    for (sums, accumulators) in sums[first..].iter_mut().zip(accumulators) {
+        for (sums, accumulator) in sums.0.iter_mut().zip(accumulators) {
+            store_i32(&mut sums.as_chunks_mut::<HALF>().0[half], accumulator);
         }
     }
 }
