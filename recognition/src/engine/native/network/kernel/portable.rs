@@ -64,34 +64,21 @@ impl Kernel for Portable {
         inputs: Inputs<'_, i16>,
         sums: &mut Tile<VECTORS>,
     ) {
-        let registers = weights.as_chunks::<WIDTH>().0;
         let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
+        let strip_weights = depth * VECTORS * LANES;
         let pairs = sums.chunks_exact_mut(ROWS_AT_ONCE).zip((0..rows).step_by(ROWS_AT_ONCE));
         for (sums, first) in pairs {
-            for vector in 0..VECTORS {
-                let mut accumulators = [[i32x4::ZERO; REGISTERS]; ROWS_AT_ONCE];
-                let mut weights =
-                    registers.chunks_exact(VECTORS * REGISTERS).map(|all| &all[vector * REGISTERS..]);
-                for strip in 0..strips {
-                    let rows: [&[i16]; ROWS_AT_ONCE] = std::array::from_fn(|row| {
-                        &values[strip * strip_stride + (first + row) * row_stride..][..depth]
-                    });
-                    for (step, weights) in weights.by_ref().take(depth / 2).enumerate() {
-                        let weights: [i16x8; REGISTERS] =
-                            std::array::from_fn(|register| weights[register].into());
-                        for (row, accumulators) in rows.iter().zip(&mut accumulators) {
-                            let (first, second) = (row[2 * step], row[2 * step + 1]);
-                            let pairs =
-                                i16x8::from([first, second, first, second, first, second, first, second]);
-                            for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
-                                *accumulator += weights.dot(pairs);
-                            }
-                        }
+            sums.iter_mut().for_each(|sums| sums.0 = *start);
+            for strip in 0..strips {
+                let rows: [&[i16]; ROWS_AT_ONCE] = std::array::from_fn(|row| {
+                    &values[strip * strip_stride + (first + row) * row_stride..][..depth]
+                });
+                let weights = &weights[strip * strip_weights..][..strip_weights];
+                for vector in 0..VECTORS {
+                    let found = multiply_vector::<VECTORS>(weights, vector, rows);
+                    for (sums, found) in sums.iter_mut().zip(found) {
+                        add(&mut sums.0[vector], found);
                     }
-                }
-                for (sums, accumulators) in sums.iter_mut().zip(accumulators) {
-                    sums.0[vector] = start[vector];
-                    add(&mut sums.0[vector], accumulators);
                 }
             }
         }
@@ -100,6 +87,29 @@ impl Kernel for Portable {
     fn run<O: Operation<Self>>(self, operation: O) {
         operation.run(self);
     }
+}
+
+/// One vector of sums over some rows.
+#[inline(always)]
+fn multiply_vector<const VECTORS: usize>(
+    weights: &[i16],
+    vector: usize,
+    rows: [&[i16]; ROWS_AT_ONCE],
+) -> [[i32x4; REGISTERS]; ROWS_AT_ONCE] {
+    let mut accumulators = [[i32x4::ZERO; REGISTERS]; ROWS_AT_ONCE];
+    let steps = weights.as_chunks::<WIDTH>().0.chunks_exact(VECTORS * REGISTERS);
+    for (step, weights) in steps.enumerate() {
+        let weights: [i16x8; REGISTERS] =
+            std::array::from_fn(|register| weights[vector * REGISTERS + register].into());
+        for (row, accumulators) in rows.iter().zip(&mut accumulators) {
+            let (first, second) = (row[2 * step], row[2 * step + 1]);
+            let pairs = i16x8::from([first, second, first, second, first, second, first, second]);
+            for (accumulator, weights) in accumulators.iter_mut().zip(weights) {
+                *accumulator += weights.dot(pairs);
+            }
+        }
+    }
+    accumulators
 }
 
 #[inline(always)]
