@@ -5,6 +5,7 @@
 //! It is the only crate in which `unsafe` is allowed, and there only in modules that say so.
 
 pub mod boxed;
+pub mod channels;
 pub mod engine;
 pub mod layout;
 pub mod pix;

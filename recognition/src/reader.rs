@@ -141,21 +141,20 @@ impl Reader {
 
     /// Reads a page. Its pixels are let go once they are grey: in colour they take more memory than all that follows.
     pub fn read(&mut self, sheet: impl Into<Sheet>) -> Result<Reading, ReadError> {
-        let sheet = sheet.into();
+        let Sheet { mut samples, dpi } = sheet.into();
         let mut clock = CpuClock::start();
         let mut stages = StageCpu::default();
         let mut text = PageText {
-            width: sheet.samples.width(),
-            height: sheet.samples.height(),
-            dpi: sheet.dpi,
+            width: samples.width(),
+            height: samples.height(),
+            dpi,
             language: self.language.clone(),
             ..PageText::default()
         };
-        let reduced = prepare::reduce(&sheet, &self.clean_up);
+        let reduced = prepare::reduce(samples.take_brightest(), dpi, &self.clean_up);
         // Any colour is a mark there; where print was seen there is no need to look.
-        let blank =
-            !reduced.has_print && blank::is_blank(&sheet.samples.darkest(), sheet.dpi.x(), sheet.dpi.y());
-        drop(sheet);
+        let blank = !reduced.has_print && blank::is_blank(&samples.darkest(), dpi.x(), dpi.y());
+        drop(samples);
         stages.prepare_ms = clock.lap_ms();
         if blank {
             return Ok(Reading { text, blank, stages });

@@ -2,6 +2,7 @@
 
 use pagemill_domain::scan::Dpi;
 
+use crate::channels::Channels;
 use crate::pix::Pix;
 use crate::planes::Planes;
 use crate::prepare::channel;
@@ -32,6 +33,8 @@ pub enum SheetSamples {
     Pix(Pix),
     /// As a JPEG stores them.
     Planes(Planes),
+    /// Of a file that stores colour without loss.
+    Channels(Channels),
 }
 
 impl From<Scan> for Sheet {
@@ -47,6 +50,7 @@ impl SheetSamples {
         match self {
             Self::Pix(pix) => pix.width(),
             Self::Planes(planes) => planes.width() as u32,
+            Self::Channels(channels) => channels.darkest.width as u32,
         }
     }
 
@@ -56,15 +60,18 @@ impl SheetSamples {
         match self {
             Self::Pix(pix) => pix.height(),
             Self::Planes(planes) => planes.height() as u32,
+            Self::Channels(channels) => channels.darkest.height as u32,
         }
     }
 
-    /// As grey by each pixel's brightest channel: red stamps and blue pens fade, black print stays black.
+    /// As grey by each pixel's brightest channel: red stamps and blue pens fade, black print stays black. It is taken out where
+    /// it is kept ready, so this is asked once.
     #[must_use]
-    pub fn brightest(&self) -> Grey {
+    pub fn take_brightest(&mut self) -> Grey {
         match self {
             Self::Pix(pix) => channel::brightest(pix),
             Self::Planes(planes) => planes.brightest(),
+            Self::Channels(channels) => std::mem::replace(&mut channels.brightest, Grey::filled(0, 0, 0)),
         }
     }
 
@@ -74,6 +81,7 @@ impl SheetSamples {
         match self {
             Self::Pix(pix) => channel::darkest(pix),
             Self::Planes(planes) => planes.darkest(),
+            Self::Channels(channels) => channels.darkest.clone(),
         }
     }
 }

@@ -12,7 +12,6 @@ use super::tesseract::{Recogniser, Segmentation, Tesseract, TesseractWord};
 use crate::pix::Pix;
 use crate::prepare;
 use crate::reader::ModelDir;
-use crate::scan::Scan;
 
 /// Lines that must read letter for letter the same, in percents. With Tesseract 5.3 all do; others have other noise.
 const SAME_PERCENT_MIN: usize = 97;
@@ -35,7 +34,8 @@ fn line_pictures(page: &Path) -> Vec<LineImage> {
         *word = u32::from_be_bytes([pixel[0], pixel[1], pixel[2], 0]);
     }
     let clean_up = CleanUp::default();
-    let page = prepare::reduce(&Scan { pix, dpi: Dpi::square(300) }.into(), &clean_up).finished(&clean_up);
+    let page =
+        prepare::reduce(prepare::channel::brightest(&pix), Dpi::square(300), &clean_up).finished(&clean_up);
     let layout = crate::layout::analyse(&page.grey, page.dpi, prepare::GROUND, clean_up.tables);
     layout.crops.into_iter().map(|crop| crop.image).collect()
 }

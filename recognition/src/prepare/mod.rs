@@ -21,9 +21,9 @@ pub mod turn;
 
 use pagemill_domain::geometry::Turn;
 use pagemill_domain::recipe::CleanUp;
+use pagemill_domain::scan::Dpi;
 
 use crate::engine::Span;
-use crate::scan::Sheet;
 use grey::Grey;
 use mapping::Mapping;
 
@@ -68,14 +68,13 @@ pub struct Prepared {
     pub has_print: bool,
 }
 
-/// The page as grey of one resolution both ways, not yet turned.
+/// The page as grey of one resolution both ways, not yet turned; from its brightest channel at full resolution.
 #[must_use]
-pub fn reduce(sheet: &Sheet, clean_up: &CleanUp) -> Prepared {
-    let mut full = sheet.samples.brightest();
-    let mut from = (sheet.dpi.x(), sheet.dpi.y());
+pub fn reduce(mut full: Grey, full_dpi: Dpi, clean_up: &CleanUp) -> Prepared {
+    let mut from = (full_dpi.x(), full_dpi.y());
     let mut has_print = None;
     if clean_up.despeckle || clean_up.text_height {
-        let marks = despeckle::marks(&full, sheet.dpi.coarser());
+        let marks = despeckle::marks(&full, full_dpi.coarser());
         let letter_height = text_height::of(&marks);
         has_print = Some(letter_height.is_some());
         if let Some(height) = letter_height.filter(|_| clean_up.text_height) {

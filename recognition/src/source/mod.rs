@@ -41,6 +41,7 @@ use self::jpeg::JpegHeader;
 use self::pdf::PdfFile;
 use self::png::PngHeader;
 use self::tiff::TiffPages;
+use crate::channels::Channels;
 use crate::planes::Planes;
 use crate::scan::{Scan, Sheet, SheetSamples};
 
@@ -111,15 +112,23 @@ impl Source {
         })
     }
 
-    /// The page as displayed, as it is read. An upright JPEG stays in the planes that it is stored in.
+    /// The page as displayed, as it is read. An upright picture in colour stays in the form that it is stored in.
     pub fn sheet(&self, page: u32) -> Result<Sheet, PageDefect> {
-        let planes = guarded_page(|| {
+        guarded_page(|| {
             let header = self.header(page)?;
-            let planes = if header.orientation == Orientation::default() { self.planes(page)? } else { None };
-            Ok(planes
-                .map(|planes| Sheet { samples: SheetSamples::Planes(planes), dpi: header.displayed_dpi().0 }))
-        })?;
-        planes.map_or_else(|| self.decode(page).map(Sheet::from), Ok)
+            let as_stored = if header.orientation == Orientation::default() {
+                self.samples_as_stored(page)?
+            } else {
+                None
+            };
+            let samples = match as_stored {
+                Some(samples) => samples,
+                None => {
+                    SheetSamples::Pix(orient::displayed(self.decoded(page)?.into_pix()?, header.orientation)?)
+                }
+            };
+            Ok(Sheet { samples, dpi: header.displayed_dpi().0 })
+        })
     }
 
     /// The page's image for a deliverable: the original bytes wherever it may hold them.
@@ -188,12 +197,19 @@ impl Source {
         }
     }
 
-    /// A page whose headers were checked as a JPEG's planes, where it is a JPEG of luminance and colour.
-    fn planes(&self, page: u32) -> Result<Option<Planes>, PageDefect> {
+    /// A page whose headers were checked, in a form that takes less memory than its pixels, where it has one: a JPEG's planes,
+    /// or the channels of colour without loss.
+    fn samples_as_stored(&self, page: u32) -> Result<Option<SheetSamples>, PageDefect> {
+        let planes = |planes: Option<Planes>| planes.map(SheetSamples::Planes);
+        let channels = |channels: Option<Channels>| channels.map(SheetSamples::Channels);
         match &self.content {
-            Content::Jpeg(header) => jpeg::decode_planes(self.bytes(), header),
-            Content::Pdf(file) => file.planes(page as usize),
-            Content::Png(_) | Content::Tiff(_) => Ok(None),
+            Content::Jpeg(header) => jpeg::decode_planes(self.bytes(), header).map(planes),
+            Content::Pdf(file) => file.planes(page as usize).map(planes),
+            Content::Png(header) => png::decode_channels(self.bytes(), header).map(channels),
+            Content::Tiff(pages) => {
+                let (tiff, layout) = pages.layout(self.bytes(), page as usize)?;
+                layout.decode_channels(&tiff).map(channels)
+            }
         }
     }
 

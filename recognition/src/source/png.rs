@@ -10,6 +10,7 @@ use super::colour::{Alpha, Colour, Samples};
 use super::exif;
 use super::header::Header;
 use super::raster::Raster;
+use crate::channels::Channels;
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
@@ -117,15 +118,7 @@ impl PngHeader {
 
 /// Decodes the image; its size was checked before.
 pub(crate) fn decode(bytes: &[u8], header: &PngHeader) -> Result<Raster, PageDefect> {
-    let damaged = |error: png::DecodingError| PageDefect::Damaged(format!("PNG: {error}"));
-    let mut decoder = png::Decoder::new(Cursor::new(bytes));
-    // Neither is used, and both may hold bombs.
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
-    if header.has_transparency {
-        decoder.set_transformations(png::Transformations::EXPAND);
-    }
-    let mut reader = decoder.read_info().map_err(damaged)?;
+    let mut reader = reader(bytes, header)?;
     let size = reader.output_buffer_size().ok_or_else(|| PageDefect::Damaged("PNG: size".into()))?;
     let mut rows = vec![0; size];
     let frame = reader.next_frame(&mut rows).map_err(damaged)?;
@@ -149,6 +142,40 @@ pub(crate) fn decode(bytes: &[u8], header: &PngHeader) -> Result<Raster, PageDef
         rows,
     };
     samples.into_raster()
+}
+
+/// The channels of an image whose rows are red, green and blue bytes in order; its size was checked before.
+pub(crate) fn decode_channels(bytes: &[u8], header: &PngHeader) -> Result<Option<Channels>, PageDefect> {
+    let is_plain_colour = (header.colour_type, header.bit_depth) == (colour_type::RGB, 8);
+    if !is_plain_colour || header.interlaced || header.has_transparency {
+        return Ok(None);
+    }
+    let mut reader = reader(bytes, header)?;
+    let (width, height) = (header.image.width, header.image.height);
+    let mut channels = Channels::of_width(width as usize, height as usize);
+    while let Some(row) = reader.next_row().map_err(damaged)? {
+        channels.add_rows(row.data());
+    }
+    if channels.darkest.height != height as usize {
+        return Err(PageDefect::Damaged("PNG: the image's size contradicts its header".into()));
+    }
+    Ok(Some(channels))
+}
+
+/// A decoder of the image.
+fn reader<'a>(bytes: &'a [u8], header: &PngHeader) -> Result<png::Reader<Cursor<&'a [u8]>>, PageDefect> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    // Neither is used, and both may hold bombs.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    if header.has_transparency {
+        decoder.set_transformations(png::Transformations::EXPAND);
+    }
+    decoder.read_info().map_err(damaged)
+}
+
+fn damaged(error: png::DecodingError) -> PageDefect {
+    PageDefect::Damaged(format!("PNG: {error}"))
 }
 
 /// Pixels per metre, if the unit is the metre.

@@ -107,7 +107,7 @@ fn worn_heads_are_read_as_well_as_before() {
 fn a_table_whose_rulings_are_gone_is_read_cell_by_cell() {
     let clean_up = CleanUp::default();
     let ruled = scan(&rows_of("d07-1", 1_412..2_600), 300);
-    let mut page = prepare::reduce(&ruled.into(), &clean_up).finished(&clean_up);
+    let mut page = prepare::reduce(channel::brightest(&ruled.pix), ruled.dpi, &clean_up).finished(&clean_up);
     let rulings = Rulings::find(&page.grey, 185, page.dpi);
     for ruling in rulings.across.iter().chain(&rulings.down).map(|ruling| ruling.grown(2)) {
         let clip = |edge: i32, length: usize| edge.clamp(0, length as i32) as usize;

@@ -228,9 +228,9 @@ fn a_page_is_read_from_its_planes_however_they_are_sampled() {
 #[test]
 fn grey_planes_are_the_pixels_and_others_are_left_to_decoding() {
     let source = open(jpeg(&grey_raster(61, 47)));
-    let (sheet, scan) = (source.sheet(0).unwrap(), source.decode(0).unwrap());
+    let (mut sheet, scan) = (source.sheet(0).unwrap(), source.decode(0).unwrap());
     assert!(matches!(sheet.samples, SheetSamples::Planes(_)));
-    assert_eq!(sheet.samples.brightest(), Grey::from_pix(&scan.pix));
+    assert_eq!(sheet.samples.take_brightest(), Grey::from_pix(&scan.pix));
 
     let turned = open(with_segment(&jpeg(&colour_raster(64, 48)), 0xe1, &exif(6, 200)));
     let inks = open(inks_jpeg([9, 9, 9, 9], jpeg_encoder::ColorType::Cmyk));

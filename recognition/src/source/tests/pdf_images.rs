@@ -75,9 +75,9 @@ fn a_jpeg_behind_zlib_is_unpacked() {
     assert!(stream(&source.deliver(0, Deliverable::Pdf14).unwrap(), &[]) == image);
     let pix = source.decode(0).unwrap().pix;
     assert_eq!(pix.depth(), 8);
-    let sheet = source.sheet(0).unwrap();
+    let mut sheet = source.sheet(0).unwrap();
     assert!(matches!(sheet.samples, SheetSamples::Planes(_)), "a page of one JPEG stays in its planes");
-    assert_eq!(sheet.samples.brightest(), Grey::from_pix(&pix));
+    assert_eq!(sheet.samples.take_brightest(), Grey::from_pix(&pix));
 }
 
 /// The page as hayro renders it is the page as we turn the image, whatever turns it.

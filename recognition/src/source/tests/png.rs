@@ -6,6 +6,8 @@ use pagemill_domain::scan::{Dpi, DpiRule};
 
 use super::fixtures::{bitonal_raster, black_at, colour_raster, grey_png, png, rgb_at};
 use super::*;
+use crate::prepare::channel;
+use crate::scan::SheetSamples;
 
 fn rgb_png(width: u32, height: u32) -> Vec<u8> {
     png((width, height), ColorType::Rgb, BitDepth::Eight, &colour_raster(width, height).rows, |_| {})
@@ -27,6 +29,16 @@ fn pixels_come_out_and_rows_pass_through() {
     assert_eq!(rows.len(), 30 * (1 + 50 * 3));
     assert!(matches!(source.deliver(0, Deliverable::Tiff).unwrap().coding, Coding::FlateTiff { .. }));
     assert_eq!(source.deliver(0, Deliverable::Jpeg).unwrap().coding, Coding::Jpeg);
+}
+
+#[test]
+fn colour_is_read_from_its_rows_as_from_decoded_pixels() {
+    let source = open(rgb_png(53, 31));
+    let (mut sheet, scan) = (source.sheet(0).unwrap(), source.decode(0).unwrap());
+    assert!(matches!(sheet.samples, SheetSamples::Channels(_)));
+    assert_eq!((sheet.samples.width(), sheet.samples.height(), sheet.dpi), (53, 31, scan.dpi));
+    assert_eq!(sheet.samples.darkest(), channel::darkest(&scan.pix));
+    assert_eq!(sheet.samples.take_brightest(), channel::brightest(&scan.pix));
 }
 
 #[test]
@@ -125,10 +137,13 @@ fn damage_is_a_defect_of_the_page() {
     let file = rgb_png(50, 30);
     let cut = open(file[..file.len() / 2].to_vec());
     assert!(matches!(cut.decode(0), Err(PageDefect::Damaged(_))));
+    assert!(matches!(cut.sheet(0), Err(PageDefect::Damaged(_))));
     let mut bad_checksum = file.clone();
     let data = file.windows(4).position(|name| name == b"IDAT").unwrap();
     bad_checksum[data + 20] ^= 1;
-    assert!(matches!(open(bad_checksum).decode(0), Err(PageDefect::Damaged(_))));
+    let bad_checksum = open(bad_checksum);
+    assert!(matches!(bad_checksum.decode(0), Err(PageDefect::Damaged(_))));
+    assert!(matches!(bad_checksum.sheet(0), Err(PageDefect::Damaged(_))));
     assert!(matches!(rejection(&file[..20]), Rejection::Damaged(_)));
     let mut empty = file;
     empty[16..20].fill(0);

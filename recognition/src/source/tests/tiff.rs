@@ -7,6 +7,8 @@ use super::fixtures::{
     without_segment,
 };
 use super::*;
+use crate::prepare::channel;
+use crate::scan::SheetSamples;
 
 /// A file by libtiff, `format` one of Leptonica's `IFF_TIFF_…`.
 fn libtiff(pix: &Pix, format: u32) -> Vec<u8> {
@@ -46,6 +48,10 @@ fn what_libtiff_writes_reads_back() {
         for (x, y) in [(0, 0), (100, 66), (49, 32), (51, 32), (3, 60), (100, 0)] {
             assert_eq!(pixel(&scan.pix, x, y), pixel(pix, x, y), "format {format} at {x} {y}");
         }
+        let mut sheet = source.sheet(0).unwrap();
+        assert_eq!(matches!(sheet.samples, SheetSamples::Channels(_)), pix.depth() == 32, "format {format}");
+        assert_eq!(sheet.samples.darkest(), channel::darkest(&scan.pix), "format {format}");
+        assert_eq!(sheet.samples.take_brightest(), channel::brightest(&scan.pix), "format {format}");
     }
 }
 

@@ -7,8 +7,9 @@ use pagemill_domain::scan::PageDefect;
 
 use super::directory::Tiff;
 use super::layout::{Compression, Layout};
+use crate::channels::Channels;
 use crate::source::ccitt::decode_rows;
-use crate::source::colour::Samples;
+use crate::source::colour::{Colour, Samples};
 use crate::source::raster::Raster;
 
 impl Layout {
@@ -34,6 +35,22 @@ impl Layout {
             rows,
         };
         samples.into_raster()
+    }
+
+    /// The channels of a page whose strips are rows of red, green and blue bytes. The page's size was checked before.
+    pub(crate) fn decode_channels(&self, tiff: &Tiff) -> Result<Option<Channels>, PageDefect> {
+        let is_plain_colour = self.colour == Colour::Rgb && (self.bits, self.channels) == (8, 3);
+        if !is_plain_colour || self.planar || self.is_jpeg() || self.chunk_width != self.image.width {
+            return Ok(None);
+        }
+        self.check(tiff)?;
+        let mut channels = Channels::of_width(self.image.width as usize, self.image.height as usize);
+        for strip in 0..self.chunks_down() {
+            let rows = self.chunk_height.min(self.image.height - strip * self.chunk_height);
+            let chunk = self.decode_chunk(tiff, strip as usize, rows)?;
+            channels.add_rows(&chunk[..rows as usize * self.row_bytes(self.chunk_width)]);
+        }
+        Ok(Some(channels))
     }
 
     /// Channels that are stored side by side.
