@@ -98,7 +98,7 @@ fn mutate(seed: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Opens, inspects, decodes and delivers whatever can be.
+/// Opens, inspects, decodes, reads and delivers whatever can be.
 fn exercise(bytes: Vec<u8>) {
     let limits = Limits { pixels_per_page_max: 4_000_000, pages_per_source_max: 50, ..Limits::default() };
     let Ok(source) = Source::open(Arc::new(bytes), &limits) else { return };
@@ -111,6 +111,16 @@ fn exercise(bytes: Vec<u8>) {
             assert!(u64::from(facts.width) * u64::from(facts.height) <= limits.pixels_per_page_max);
         }
         assert!(facts.defect.is_none() || scan.is_err(), "{:?}", facts.defect);
+        let sheet = source.sheet(page);
+        if matches!(source.facts().kind, SourceKind::Png | SourceKind::Tiff) {
+            let defects = (sheet.as_ref().err(), scan.as_ref().err());
+            assert!(matches!(defects, (None, None) | (Some(_), Some(_))), "{defects:?}");
+        }
+        if let Ok(mut sheet) = sheet {
+            let size = (sheet.samples.width() as usize, sheet.samples.height() as usize);
+            let (darkest, brightest) = (sheet.samples.darkest(), sheet.samples.take_brightest());
+            assert_eq!([(darkest.width, darkest.height), (brightest.width, brightest.height)], [size; 2]);
+        }
         let delivered = source.deliver(page, Deliverable::Pdf14);
         assert!(scan.is_err() || delivered.is_ok(), "{delivered:?}");
         if let Some(text) = source.existing_text(page) {

@@ -7,11 +7,11 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm256_add_epi32, _mm256_and_ps, _mm256_castpd_ps, _mm256_castps_pd,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvttps_epi32,
-    _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_min_ps, _mm256_mul_ps, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    __m256, __m256i, _mm256_add_epi32, _mm256_and_ps, _mm256_castpd_ps, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256,
+    _mm256_i32gather_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
@@ -197,25 +197,20 @@ fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
         let places = _mm256_min_ps(places, _mm256_set1_ps(LAST_PLACE));
         let entries = _mm256_cvttps_epi32(places);
         let part = _mm256_sub_ps(places, _mm256_cvtepi32_ps(entries));
+        // Entries 0, 1, 4, 5 and 2, 3, 6, 7: shuffles work within halves of a register, and put them in order.
+        let entries = _mm256_permute4x64_epi64::<0b11_01_10_00>(entries);
         let [low, high] =
             [_mm256_castsi256_si128(entries), _mm256_extracti128_si256::<1>(entries)].map(|entries| {
                 // SAFETY: entries are at most `LAST_PLACE`, the table's last, and not negative.
                 _mm256_castpd_ps(unsafe { _mm256_i32gather_pd::<8>(table.as_ptr().cast(), entries) })
             });
-        let (value, rise) =
-            (_mm256_shuffle_ps::<0b10_00_10_00>(low, high), _mm256_shuffle_ps::<0b11_01_11_01>(low, high));
-        store_f32(&mut found.value.as_chunks_mut().0[half], in_order(value));
-        store_f32(&mut found.rise.as_chunks_mut().0[half], in_order(rise));
+        let value = _mm256_shuffle_ps::<0b10_00_10_00>(low, high);
+        let rise = _mm256_shuffle_ps::<0b11_01_11_01>(low, high);
+        store_f32(&mut found.value.as_chunks_mut().0[half], value);
+        store_f32(&mut found.rise.as_chunks_mut().0[half], rise);
         store_f32(&mut found.part.as_chunks_mut().0[half], part);
     }
     found
-}
-
-/// Shuffles work within halves of a register: this puts their quarters in order.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn in_order(shuffled: __m256) -> __m256 {
-    _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(shuffled)))
 }
 
 #[inline]
