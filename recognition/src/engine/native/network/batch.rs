@@ -5,7 +5,7 @@ use super::super::model::DenseKind;
 use super::convolution::Convolution;
 use super::dense::Dense;
 use super::kernel::{ForKernel, Kernel};
-use super::map::{Map, ZERO};
+use super::map::{Extent, Map, ZERO};
 use super::noise::{LineNoise, NoiseTape};
 use super::plan::{Operation, Plan};
 use super::pooling::Pooling;
@@ -91,13 +91,7 @@ impl<K: Kernel> Network for Batch<K> {
     fn run(&self, lines: &[&ScaledLine]) -> Vec<Probabilities> {
         let mut noise = vec![self.noise.start(); lines.len()];
         let map = self.run_layers(&self.layers, image(lines), &mut noise);
-        map.extents
-            .iter()
-            .map(|extent| Probabilities {
-                classes: self.classes,
-                values: self.last.probabilities(self.kernel, &map, *extent),
-            })
-            .collect()
+        map.extents.iter().map(|line| self.probabilities(&map, *line)).collect()
     }
 
     fn is_batched(&self) -> bool {
@@ -107,7 +101,15 @@ impl<K: Kernel> Network for Batch<K> {
 
 impl<K: Kernel> Batch<K> {
     fn run_layers(&self, layers: &[Layer<K>], input: Map, noise: &mut [LineNoise<'_>]) -> Map {
-        layers.iter().fold(input, |map, layer| match layer {
+        let mut map = input;
+        for layer in layers {
+            map = self.run_layer(layer, map, noise);
+        }
+        map
+    }
+
+    fn run_layer(&self, layer: &Layer<K>, map: Map, noise: &mut [LineNoise<'_>]) -> Map {
+        match layer {
             Layer::Convolution(convolution) => convolution.apply(self.kernel, &map, noise),
             Layer::Pool(pooling) => pooling.apply(&map),
             Layer::Dense(dense) => dense.apply(self.kernel, &map),
@@ -117,7 +119,12 @@ impl<K: Kernel> Batch<K> {
                     branches.iter().map(|branch| self.run_layers(branch, map.clone(), noise)).collect();
                 Map::beside(&maps)
             }
-        })
+        }
+    }
+
+    /// What the last layer says of one line.
+    fn probabilities(&self, map: &Map, line: Extent) -> Probabilities {
+        Probabilities { classes: self.classes, values: self.last.probabilities(self.kernel, map, line) }
     }
 }
 
