@@ -130,7 +130,7 @@ impl<K> Activations<K> {
             let scaled = value * 127.0;
             scaled + 0.5_f32.copysign(scaled)
         });
-        self.numbers.truncate(&rounded).map(|value| value as i8)
+        self.numbers.truncate(&rounded)
     }
 }
 

@@ -68,8 +68,8 @@ impl<const N: usize> Found<N> {
 
 /// What kernels do in ways of their own, each with the same result, on `N` numbers at a time.
 pub(super) trait Numbers<const N: usize>: Copy {
-    /// Whole numbers, rounded towards zero; all values are smaller than 2^31.
-    fn truncate(self, values: &[f32; N]) -> [i32; N];
+    /// Whole numbers, rounded towards zero; all values lie within ±128.
+    fn truncate(self, values: &[f32; N]) -> [i8; N];
 
     /// Sums times scales.
     fn scale(self, sums: &[i32; N], scales: &[f32; N]) -> [f32; N];
@@ -85,8 +85,8 @@ pub(super) struct Plain;
 
 impl<const N: usize> Numbers<N> for Plain {
     #[inline(always)]
-    fn truncate(self, values: &[f32; N]) -> [i32; N] {
-        values.map(|value| value as i32)
+    fn truncate(self, values: &[f32; N]) -> [i8; N] {
+        values.map(|value| value as i8)
     }
 
     #[inline(always)]
@@ -97,7 +97,7 @@ impl<const N: usize> Numbers<N> for Plain {
     #[inline(always)]
     fn look_up(self, table: &Table, places: &[f32; N]) -> Found<N> {
         let places = within(places);
-        found_at(table, &places, &self.truncate(&places))
+        found_at(table, &places, &places.map(|place| place as i32))
     }
 }
 

@@ -7,11 +7,12 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m256, __m256i, _mm256_add_epi32, _mm256_and_ps, _mm256_castpd_ps, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvttps_epi32, _mm256_extracti128_si256,
-    _mm256_i32gather_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    __m256, __m256i, _mm_packs_epi16, _mm_storeu_si128, _mm256_add_epi32, _mm256_and_ps, _mm256_castpd_ps,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cvtepi32_ps, _mm256_cvttps_epi32,
+    _mm256_extracti128_si256, _mm256_i32gather_pd, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_sub_ps,
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
@@ -35,7 +36,7 @@ impl Avx2 {
 
 impl Numbers<LANES> for Avx2 {
     #[inline(always)]
-    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i8> {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { truncate(values) }
     }
@@ -136,9 +137,9 @@ fn multiply_rows<const VECTORS: usize, const COUNT: usize>(
             *accumulator = load_i32(&start.as_chunks::<HALF>().0[half]);
         }
     }
-    let mut registers = registers.iter();
     for strip in 0..strips {
-        for (step, weights) in registers.by_ref().take(depth / 2).enumerate() {
+        let registers = &registers[strip * (depth / 2)..][..depth / 2];
+        for (step, weights) in registers.iter().enumerate() {
             let mut pairs = [_mm256_setzero_si256(); COUNT];
             for (row, pair) in pairs.iter_mut().enumerate() {
                 let place = strip * strip_stride + (first + row) * row_stride + 2 * step;
@@ -165,11 +166,14 @@ fn multiply_rows<const VECTORS: usize, const COUNT: usize>(
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
+fn truncate(values: &Lanes<f32>) -> Lanes<i8> {
+    let [low, high] = [0, 1].map(|half| _mm256_cvttps_epi32(load_f32(&values.as_chunks().0[half])));
+    // Packing works within halves of a register: the quarters are put in order.
+    let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high));
+    let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
     let mut whole = [0; LANES];
-    for (whole, values) in whole.as_chunks_mut().0.iter_mut().zip(values.as_chunks().0) {
-        store_i32(whole, _mm256_cvttps_epi32(load_f32(values)));
-    }
+    // SAFETY: 16 bytes are written.
+    unsafe { _mm_storeu_si128(whole.as_mut_ptr().cast(), bytes) };
     whole
 }
 

@@ -28,7 +28,7 @@ impl Neon {
 
 impl Numbers<LANES> for Neon {
     #[inline(always)]
-    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i8> {
         Plain.truncate(values)
     }
 

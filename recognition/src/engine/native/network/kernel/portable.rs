@@ -19,12 +19,8 @@ pub(super) struct Portable;
 
 impl Numbers<LANES> for Portable {
     #[inline(always)]
-    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
-        let mut whole = [0; LANES];
-        for (whole, values) in whole.as_chunks_mut().0.iter_mut().zip(values.as_chunks().0) {
-            *whole = f32x4::from(*values).fast_trunc_int().to_array();
-        }
-        whole
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i8> {
+        whole(values).map(|value| value as i8)
     }
 
     #[inline(always)]
@@ -35,7 +31,7 @@ impl Numbers<LANES> for Portable {
     #[inline(always)]
     fn look_up(self, table: &Table, places: &Lanes<f32>) -> Found<LANES> {
         let places = within(places);
-        found_at(table, &places, &self.truncate(&places))
+        found_at(table, &places, &whole(&places))
     }
 }
 
@@ -87,6 +83,16 @@ impl Kernel for Portable {
     fn run<O: Operation<Self>>(self, operation: O) {
         operation.run(self);
     }
+}
+
+/// Whole numbers, rounded towards zero; all values are smaller than 2^31.
+#[inline(always)]
+fn whole(values: &Lanes<f32>) -> Lanes<i32> {
+    let mut whole = [0; LANES];
+    for (whole, values) in whole.as_chunks_mut().0.iter_mut().zip(values.as_chunks().0) {
+        *whole = f32x4::from(*values).fast_trunc_int().to_array();
+    }
+    whole
 }
 
 /// One vector of sums over some rows.

@@ -6,10 +6,11 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvttps_epi32,
-    _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_range_ps, _mm512_reduce_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
+    __m512, __m512i, _mm_storeu_si128, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_epi8,
+    _mm512_cvtepi32_ps, _mm512_cvttps_epi32, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64,
+    _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutex2var_ps,
+    _mm512_range_ps, _mm512_reduce_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
@@ -33,7 +34,7 @@ impl Vnni {
 
 impl Numbers<LANES> for Vnni {
     #[inline(always)]
-    fn truncate(self, values: &Lanes<f32>) -> Lanes<i32> {
+    fn truncate(self, values: &Lanes<f32>) -> Lanes<i8> {
         // SAFETY: `self` proves that the processor has the instructions.
         unsafe { truncate(values) }
     }
@@ -113,11 +114,12 @@ fn multiply<const VECTORS: usize>(
             *accumulator = load_i32(start);
         }
     }
-    let mut vectors = weights.as_chunks::<64>().0.as_chunks::<VECTORS>().0.iter();
+    let vectors = weights.as_chunks::<64>().0.as_chunks::<VECTORS>().0;
     for strip in 0..strips {
+        let vectors = &vectors[strip * (depth / 4)..][..depth / 4];
         // SAFETY: all strips begin among the values, as asserted.
         let first = unsafe { values.as_ptr().add(strip * strip_stride) };
-        for (step, vectors) in vectors.by_ref().take(depth / 4).enumerate() {
+        for (step, vectors) in vectors.iter().enumerate() {
             let mut weights = [_mm512_setzero_si512(); VECTORS];
             for (weights, vector) in weights.iter_mut().zip(vectors) {
                 *weights = load_i8(vector);
@@ -142,9 +144,11 @@ fn multiply<const VECTORS: usize>(
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn truncate(values: &Lanes<f32>) -> Lanes<i32> {
+fn truncate(values: &Lanes<f32>) -> Lanes<i8> {
     let mut whole = [0; LANES];
-    store_i32(&mut whole, _mm512_cvttps_epi32(load_f32(values)));
+    let bytes = _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(load_f32(values)));
+    // SAFETY: 16 bytes are written.
+    unsafe { _mm_storeu_si128(whole.as_mut_ptr().cast(), bytes) };
     whole
 }
 
