@@ -35,8 +35,9 @@ impl<K: Kernel> Convolution<K> {
     pub(super) fn new(window: Window, matrix: &Matrix, kind: DenseKind, pooling: Pooling) -> Self {
         let depth = matrix.inputs / window.places();
         let stride = stride(depth);
-        let weights =
-            Packed::spread(matrix, window.depth(stride), |input| window.position(input, depth, stride));
+        let weights = Packed::spread(matrix, 0..matrix.outputs, window.depth(stride), |input| {
+            window.position(input, depth, stride)
+        });
         Self { window, weights, outputs: matrix.outputs, kind, pooling }
     }
 

@@ -13,26 +13,23 @@ use super::recurrent::{ready, stage};
 /// A dense layer made ready for a kernel.
 #[derive(Debug)]
 pub(super) struct Dense<K: Kernel> {
-    weights: DenseWeights<K>,
+    /// Four vectors of outputs at a time, as far as they go.
+    wide: Packed<K, WIDE>,
+    /// The other outputs, vector by vector.
+    rest: Packed<K, 1>,
     outputs: usize,
     kind: DenseKind,
 }
 
-/// Narrow layers would waste most of four vectors.
-#[derive(Debug)]
-enum DenseWeights<K: Kernel> {
-    Narrow(Packed<K, 1>),
-    Wide(Packed<K, 4>),
-}
+/// Vectors of outputs at a time.
+const WIDE: usize = 4;
 
 impl<K: Kernel> Dense<K> {
     pub(super) fn new(matrix: &Matrix, kind: DenseKind) -> Self {
-        let weights = if matrix.outputs <= 2 * LANES {
-            DenseWeights::Narrow(Packed::dense(matrix))
-        } else {
-            DenseWeights::Wide(Packed::dense(matrix))
-        };
-        Self { weights, outputs: matrix.outputs, kind }
+        let in_wide = matrix.outputs - matrix.outputs % (WIDE * LANES);
+        let wide = Packed::dense(matrix, 0..in_wide);
+        let rest = Packed::dense(matrix, in_wide..matrix.outputs);
+        Self { wide, rest, outputs: matrix.outputs, kind }
     }
 
     /// The activations at every place.
@@ -53,10 +50,12 @@ impl<K: Kernel> Dense<K> {
     }
 
     fn multiply<F: Finish>(&self, kernel: K, input: &Map, rows: Range<usize>, finish: F) {
-        match &self.weights {
-            DenseWeights::Narrow(weights) => kernel.run(Multiply { weights, input, rows, finish }),
-            DenseWeights::Wide(weights) => kernel.run(Multiply { weights, input, rows, finish }),
-        }
+        kernel.run(Multiply { layer: self, input, rows, finish });
+    }
+
+    /// Vectors that the outputs take.
+    fn vectors(&self) -> usize {
+        WIDE * self.wide.groups().len() + self.rest.groups().len()
     }
 }
 
@@ -90,39 +89,56 @@ struct Probable<'a> {
 impl Finish for Probable<'_> {
     #[inline(always)]
     fn finish(&mut self, _row: usize, values: &mut [Lanes<f32>]) {
-        let vectors = self.outputs.div_ceil(LANES);
-        let values = values[..vectors].as_flattened_mut();
+        let values = values.as_flattened_mut();
         softmax(values, self.outputs);
         self.values.extend_from_slice(&values[..self.outputs]);
     }
 }
 
 /// Some rows of a map times the weights.
-struct Multiply<'a, K: Kernel, F, const VECTORS: usize> {
-    weights: &'a Packed<K, VECTORS>,
+struct Multiply<'a, K: Kernel, F> {
+    layer: &'a Dense<K>,
     input: &'a Map,
     rows: Range<usize>,
     finish: F,
 }
 
-impl<K: Kernel, F: Finish, const VECTORS: usize> Operation<K> for Multiply<'_, K, F, VECTORS> {
+impl<K: Kernel, F: Finish> Operation<K> for Multiply<'_, K, F> {
     #[inline(always)]
     fn run(mut self, kernel: K) {
-        let (depth, groups) = (self.weights.depth, self.weights.groups());
-        let (mut buffer, mut sums) = (Vec::new(), [no_sums(); ROWS]);
-        let mut values = vec![[[0.0_f32; LANES]; VECTORS]; ROWS * groups.len()];
+        let Dense { wide, rest, .. } = self.layer;
+        let vectors = self.layer.vectors();
+        let mut buffer = Vec::new();
+        let mut values = vec![[0.0_f32; LANES]; ROWS * vectors];
         for first in self.rows.clone().step_by(ROWS) {
             let count = (self.rows.end - first).min(ROWS);
-            let inputs = tile::<K>(self.input, first, depth, &mut buffer);
-            for (index, group) in groups.iter().enumerate() {
-                let tile = Inputs::dense(inputs, depth, count);
-                kernel.multiply(group.weights(), &group.start, tile, &mut sums);
-                for (row, Aligned(sums)) in sums.iter().enumerate().take(count) {
-                    scale(kernel, sums, &group.scales, &mut values[row * groups.len() + index]);
-                }
+            let inputs = tile::<K>(self.input, first, wide.depth, &mut buffer);
+            let tile = Inputs::dense(inputs, wide.depth, count);
+            multiply_groups(kernel, wide, tile, &mut values, vectors);
+            multiply_groups(kernel, rest, tile, &mut values[WIDE * wide.groups().len()..], vectors);
+            for (row, values) in values.chunks_exact_mut(vectors).take(count).enumerate() {
+                self.finish.finish(first - self.rows.start + row, values);
             }
-            for (row, values) in values.chunks_exact_mut(groups.len()).take(count).enumerate() {
-                self.finish.finish(first - self.rows.start + row, values.as_flattened_mut());
+        }
+    }
+}
+
+/// The values of some outputs over a tile: row by row, each `vectors` after the one before.
+#[inline(always)]
+fn multiply_groups<K: Kernel, const VECTORS: usize>(
+    kernel: K,
+    weights: &Packed<K, VECTORS>,
+    tile: Inputs<'_, K::Input>,
+    values: &mut [Lanes<f32>],
+    vectors: usize,
+) {
+    let mut sums = [no_sums(); ROWS];
+    for (index, group) in weights.groups().iter().enumerate() {
+        kernel.multiply(group.weights(), &group.start, tile, &mut sums);
+        for (row, Aligned(sums)) in sums.iter().enumerate().take(tile.rows) {
+            let values = &mut values[row * vectors + index * VECTORS..];
+            if let Some(values) = values.first_chunk_mut() {
+                scale(kernel, sums, &group.scales, values);
             }
         }
     }

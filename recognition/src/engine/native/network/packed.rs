@@ -1,5 +1,7 @@
 //! Weights in the order in which a kernel reads them.
 
+use std::ops::Range;
+
 use super::super::model::{Matrix, Weights};
 use super::kernel::{Kernel, LANES, Lanes};
 
@@ -30,16 +32,21 @@ pub(super) struct Group<K: Kernel, const VECTORS: usize> {
 }
 
 impl<K: Kernel, const VECTORS: usize> Packed<K, VECTORS> {
-    /// A dense layer: outputs one after the other.
-    pub(super) fn dense(matrix: &Matrix) -> Self {
-        Self::spread(matrix, matrix.inputs.next_multiple_of(INPUTS_STEP), |input| input)
+    /// Some outputs of a dense layer, one after the other.
+    pub(super) fn dense(matrix: &Matrix, outputs: Range<usize>) -> Self {
+        Self::spread(matrix, outputs, matrix.inputs.next_multiple_of(INPUTS_STEP), |input| input)
     }
 
-    /// A dense layer whose inputs stand at `place`s of their own among `depth`, a multiple of 4.
-    pub(super) fn spread(matrix: &Matrix, depth: usize, place: impl Fn(usize) -> usize) -> Self {
+    /// Some outputs of a dense layer whose inputs stand at `place`s of their own among `depth`, a multiple of 4.
+    pub(super) fn spread(
+        matrix: &Matrix,
+        outputs: Range<usize>,
+        depth: usize,
+        place: impl Fn(usize) -> usize,
+    ) -> Self {
         let width = VECTORS * LANES;
-        let source = |group, vector, lane| (matrix, group * width + vector * LANES + lane);
-        Self::new(depth, matrix.outputs.div_ceil(width), source, place)
+        let source = |group, vector, lane| (matrix, outputs.start + group * width + vector * LANES + lane);
+        Self::new(depth, outputs.len().div_ceil(width), source, place)
     }
 
     fn new<'a>(
