@@ -68,6 +68,7 @@ bench:
 	$(CARGO) build --release --locked -p pagemill
 	python3 scripts/bench_run.py $(RELEASE)
 	$(CARGO) bench --locked -p pagemill-recognition --bench reading
+	python3 scripts/bench_network.py
 
 bench-control:
 	@scripts/setup.sh build run services

@@ -121,7 +121,7 @@ pub(crate) fn decode(bytes: &[u8], header: &PngHeader) -> Result<Raster, PageDef
     let mut reader = reader(bytes, header)?;
     let size = reader.output_buffer_size().ok_or_else(|| PageDefect::Damaged("PNG: size".into()))?;
     let mut rows = vec![0; size];
-    let frame = reader.next_frame(&mut rows).map_err(damaged)?;
+    let frame = reader.next_frame(&mut rows).map_err(|error| damaged(&error))?;
     if (frame.width, frame.height) != (header.image.width, header.image.height) {
         return Err(PageDefect::Damaged("PNG: the image's size contradicts its header".into()));
     }
@@ -153,7 +153,7 @@ pub(crate) fn decode_channels(bytes: &[u8], header: &PngHeader) -> Result<Option
     let mut reader = reader(bytes, header)?;
     let (width, height) = (header.image.width, header.image.height);
     let mut channels = Channels::of_width(width as usize, height as usize);
-    while let Some(row) = reader.next_row().map_err(damaged)? {
+    while let Some(row) = reader.next_row().map_err(|error| damaged(&error))? {
         channels.add_rows(row.data());
     }
     if channels.darkest.height != height as usize {
@@ -171,10 +171,10 @@ fn reader<'a>(bytes: &'a [u8], header: &PngHeader) -> Result<png::Reader<Cursor<
     if header.has_transparency {
         decoder.set_transformations(png::Transformations::EXPAND);
     }
-    decoder.read_info().map_err(damaged)
+    decoder.read_info().map_err(|error| damaged(&error))
 }
 
-fn damaged(error: png::DecodingError) -> PageDefect {
+fn damaged(error: &png::DecodingError) -> PageDefect {
     PageDefect::Damaged(format!("PNG: {error}"))
 }
 

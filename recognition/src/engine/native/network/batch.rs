@@ -103,17 +103,17 @@ impl<K: Kernel> Batch<K> {
     fn run_layers(&self, layers: &[Layer<K>], input: Map, noise: &mut [LineNoise<'_>]) -> Map {
         let mut map = input;
         for layer in layers {
-            map = self.run_layer(layer, map, noise);
+            map = self.run_layer(layer, &map, noise);
         }
         map
     }
 
-    fn run_layer(&self, layer: &Layer<K>, map: Map, noise: &mut [LineNoise<'_>]) -> Map {
+    fn run_layer(&self, layer: &Layer<K>, map: &Map, noise: &mut [LineNoise<'_>]) -> Map {
         match layer {
-            Layer::Convolution(convolution) => convolution.apply(self.kernel, &map, noise),
-            Layer::Pool(pooling) => pooling.apply(&map),
-            Layer::Dense(dense) => dense.apply(self.kernel, &map),
-            Layer::Recurrent(layer) => layer.apply(self.kernel, &map),
+            Layer::Convolution(convolution) => convolution.apply(self.kernel, map, noise),
+            Layer::Pool(pooling) => pooling.apply(map),
+            Layer::Dense(dense) => dense.apply(self.kernel, map),
+            Layer::Recurrent(layer) => layer.apply(self.kernel, map),
             Layer::Parallel(branches) => {
                 let maps: Vec<Map> =
                     branches.iter().map(|branch| self.run_layers(branch, map.clone(), noise)).collect();

@@ -106,8 +106,7 @@ fn best_two(step: &[f32]) -> [u16; 2] {
 
 /// The first place of a value that is not smaller; 0 where there is none. Whole blocks are passed over in vector code.
 fn position(values: &[f32], wanted: f32) -> usize {
-    let holds_none =
-        |block: &&[f32; 16]| !block.iter().fold(false, |found, &value| found | (value >= wanted));
+    let holds_none = |block: &&[f32; 16]| block.iter().filter(|&&value| value >= wanted).count() == 0;
     let passed = values.as_chunks().0.iter().take_while(holds_none).count() * 16;
     values[passed..].iter().position(|&value| value >= wanted).map_or(0, |place| passed + place)
 }

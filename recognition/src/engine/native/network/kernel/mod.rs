@@ -3,6 +3,7 @@
 //! A kernel multiplies a tile of rows with packed weights into 32-bit sums, which are exact and so the same
 //! everywhere. All else (activations, pooling, softmax) is plain code that each kernel compiles for its instruction
 //! set through [`Kernel::run`].
+#![allow(clippy::inline_always, reason = "compiled into each kernel's functions for its own instruction set")]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -64,7 +64,9 @@ impl Kernel for Portable {
         let strip_weights = depth * VECTORS * LANES;
         let pairs = sums.chunks_exact_mut(ROWS_AT_ONCE).zip((0..rows).step_by(ROWS_AT_ONCE));
         for (sums, first) in pairs {
-            sums.iter_mut().for_each(|sums| sums.0 = *start);
+            for sums in sums.iter_mut() {
+                sums.0 = *start;
+            }
             for strip in 0..strips {
                 let rows: [&[i16]; ROWS_AT_ONCE] = std::array::from_fn(|row| {
                     &values[strip * strip_stride + (first + row) * row_stride..][..depth]
