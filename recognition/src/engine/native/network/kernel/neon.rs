@@ -10,7 +10,7 @@ use std::arch::aarch64::{
 };
 
 use super::super::table::{Found, Numbers, Plain, Table};
-use super::{Inputs, Kernel, LANES, Lanes, Operation, ROWS, Tile};
+use super::{Inputs, Kernel, LANES, Lanes, Operation, Tile};
 
 /// Registers of four 32-bit sums in a vector.
 const QUARTERS: usize = LANES / 4;
@@ -91,6 +91,7 @@ fn multiply<const VECTORS: usize>(
     inputs: Inputs<'_, i16>,
     sums: &mut Tile<VECTORS>,
 ) {
+    assert!(inputs.are_whole(), "a tile of inputs");
     let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
     for (row, sums) in sums.iter_mut().enumerate().take(rows) {
         let mut accumulators = start.each_ref().map(|lanes| load_i32(lanes));

@@ -60,6 +60,7 @@ impl Kernel for Portable {
         inputs: Inputs<'_, i16>,
         sums: &mut Tile<VECTORS>,
     ) {
+        assert!(inputs.are_whole(), "a tile of inputs");
         let Inputs { values, strips, strip_stride, depth, row_stride, rows } = inputs;
         let strip_weights = depth * VECTORS * LANES;
         let pairs = sums.chunks_exact_mut(ROWS_AT_ONCE).zip((0..rows).step_by(ROWS_AT_ONCE));
