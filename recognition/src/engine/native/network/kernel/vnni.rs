@@ -6,11 +6,11 @@
 #![allow(clippy::inline_always, reason = "compiled into the operations that use it")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_storeu_si128, _mm512_castpd_ps, _mm512_castsi512_si256, _mm512_cvtepi32_epi8,
-    _mm512_cvtepi32_ps, _mm512_cvttps_epi32, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64,
-    _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_permutex2var_ps,
-    _mm512_range_ps, _mm512_reduce_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
+    __m512, __m512i, _mm_storeu_si128, _mm512_abs_ps, _mm512_castpd_ps, _mm512_castsi512_si256,
+    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvttps_epi32, _mm512_dpbusd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_pd, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_permutex2var_ps, _mm512_reduce_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_ps, _mm512_storeu_si512,
 };
 
 use super::super::table::{Found, LAST_PLACE, Numbers, Table};
@@ -160,8 +160,6 @@ fn scale(sums: &Lanes<i32>, scales: &Lanes<f32>) -> Lanes<f32> {
     values
 }
 
-/// For `range`: of two numbers the one nearer to 0, without its sign.
-const SMALLER_WITHOUT_SIGN: i32 = 0b1010;
 /// For `reduce`: what lies beyond the whole number that is nearer to 0.
 const BEYOND_WHOLE: i32 = 0b0011;
 
@@ -169,8 +167,9 @@ const BEYOND_WHOLE: i32 = 0b0011;
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq")]
 fn look_up(table: &Table, places: &Lanes<f32>) -> Found<LANES> {
-    // Of a place that is no number the smaller is its other argument.
-    let places = _mm512_range_ps::<SMALLER_WITHOUT_SIGN>(load_f32(places), _mm512_set1_ps(LAST_PLACE));
+    // Of a place that is no number the minimum is its second argument. (`range` would be one instruction for two, but passes
+    // signalling ones on.)
+    let places = _mm512_min_ps(_mm512_abs_ps(load_f32(places)), _mm512_set1_ps(LAST_PLACE));
     let entries = _mm512_cvttps_epi32(places);
     let part = _mm512_reduce_ps::<BEYOND_WHOLE>(places);
     let halves = [_mm512_castsi512_si256(entries), _mm512_extracti64x4_epi64::<1>(entries)];
