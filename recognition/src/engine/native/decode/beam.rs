@@ -247,12 +247,8 @@ impl<'a> Search<'a> {
             }
             return;
         }
-        let outside = Beam { dictionary: false, continuation, length: 0 };
-        let weighted = certainty * OUTSIDE_DICTIONARY;
-        if !self.is_full(outside, self.score(weighted, previous)) {
-            let node = self.node(code, weighted, previous, Permuter::TopChoice);
-            self.push(outside, node);
-        }
+        let outside = self.node(code, certainty * OUTSIDE_DICTIONARY, previous, Permuter::TopChoice);
+        self.push(Beam { dictionary: false, continuation, length: 0 }, outside);
         let Some(character) = code.character.filter(|_| self.model.dictionary.is_some()) else { return };
         // A dictionary word may start after a space, and after any character that needs none. The space's certainty
         // counts for the word too: it is neither weighted nor burdened with the nulls before it, which were.
@@ -260,7 +256,7 @@ impl<'a> Search<'a> {
             let start = self.node(code, certainty, previous, Permuter::None);
             self.start_word(start, continuation);
         } else if !self.model.unicharset.is_spaced(character) {
-            let start = self.node(code, weighted, previous, Permuter::TopChoice);
+            let start = self.node(code, certainty * OUTSIDE_DICTIONARY, previous, Permuter::TopChoice);
             self.start_word(start, continuation);
         }
     }
@@ -275,14 +271,14 @@ impl<'a> Search<'a> {
     ) {
         let inside = Beam { dictionary: true, continuation, length: 0 };
         let outside = Beam { dictionary: false, continuation, length: 0 };
-        let score = self.score(certainty, previous);
-        if self.is_full(inside, score) && (code.character.is_none() || self.is_full(outside, score)) {
-            return;
-        }
         let node = self.node(code, certainty, previous, Permuter::None);
         let Some(character) = code.character else {
             return self.push(inside, node);
         };
+        let full = |beam: Beam| self.heaps[beam.index()].is_full_above(node.score);
+        if full(inside) && full(outside) {
+            return;
+        }
         let last = previous.and_then(|index| self.nodes.last_character(index));
         if character == SPACE_ID {
             if let Some(last) = last.filter(|last| last.ends_word) {
@@ -372,16 +368,6 @@ impl Search<'_> {
         hash.wrapping_mul(self.classes).wrapping_add(carry).wrapping_add(u64::from(code))
     }
 
-    /// What a path's score becomes: asked before a node is made, for most of them find no room.
-    fn score(&self, certainty: f32, previous: Option<NodeIndex>) -> f32 {
-        certainty + previous.map_or(0.0, |index| self.nodes.get(index).score)
-    }
-
-    /// Whether a beam has no room for a path of this score.
-    fn is_full(&self, beam: Beam, score: f32) -> bool {
-        self.heaps[beam.index()].is_full_above(score)
-    }
-
     fn push(&mut self, beam: Beam, node: Node) {
         self.heaps[beam.index()].push(node);
     }
@@ -398,10 +384,7 @@ impl Search<'_> {
         let outside = if beam.dictionary { Permuter::None } else { Permuter::TopChoice };
         let permuter = before.map_or(outside, |(_, node)| node.permuter);
         let (beam, index) = (Beam { continuation, ..beam }, before.map(|(index, _)| index));
-        let weighted = self.weighted(certainty, code.code, beam);
-        if let Some(certainty) =
-            weighted.filter(|&certainty| !self.is_full(beam, self.score(certainty, index)))
-        {
+        if let Some(certainty) = self.weighted(certainty, code.code, beam) {
             let node = self.node(code, certainty, index, permuter);
             self.push(beam, node);
         }
@@ -417,8 +400,7 @@ impl Search<'_> {
         before: &Node,
     ) {
         let beam = Beam { continuation, ..beam };
-        let weighted = self.weighted(certainty, code.code, beam);
-        if let Some(certainty) = weighted.filter(|certainty| !self.is_full(beam, certainty + before.score)) {
+        if let Some(certainty) = self.weighted(certainty, code.code, beam) {
             let node = Node::new(code, certainty, Some(index), Some(before), before.permuter);
             self.push(beam, Node { repeated: true, ..node.with_hash(before.code_hash) });
         }
